@@ -1,0 +1,231 @@
+/**
+ * What the engine offers to the threads of a node: the seam between JavaScript and WebAssembly.
+ *
+ * One `Arena` (shared memory) is made by the main thread; every thread attaches an `Engine` to it.
+ * Data threads are numbered 0..threads-1; the main thread attaches as `threads` (it reads statistics
+ * and writes redirects, never data).
+ *
+ * JavaScript sees chunks, not commands. A connection's bytes are copied into `input` and
+ * `execute` runs as many commands as it can; it stops for one of the reasons in `Stop` and the
+ * registers in `result` say where. Commands that WebAssembly does not know come back as `Stop.Call`.
+ */
+
+/** Why `execute` returned. */
+export const Stop = {
+  /** All of the input is consumed. */
+  Done: 0,
+  /** The input ends inside a command: call again once `result.needed` bytes from `result.consumed` on are there. */
+  Incomplete: 1,
+  /** The output window is full: send it, then call again from `result.consumed`. */
+  OutputFull: 2,
+  /** A command for JavaScript: `result.command` (row of the command table, or -1: unknown), arguments in `result.arguments`. `consumed` is past it. */
+  Call: 3,
+  /** The command at `consumed` waits for shard `result.shard` (see ParkReason in `result.reason`). Nothing of it was executed. */
+  Park: 4,
+  /** A long value is pinned: `result.address`, `result.length`. Its RESP header is in the output; send the bytes and CRLF, then `unpin(address)`. `consumed` is past it. */
+  LongValue: 5,
+  /** The frame breaks the protocol or a limit: the error is in the output; send it and close. */
+  ProtocolError: 6,
+} as const;
+export type Stop = (typeof Stop)[keyof typeof Stop];
+
+export const ParkReason = {
+  /** Another thread holds the shard's mutex: wait with `waitForShard`. */
+  Busy: 0,
+  /** This node leads, or is about to lead, but may not serve the command yet: wait for a publication of the control block. */
+  NotServing: 1,
+  /** A batch of the shard is out for acknowledgement. */
+  Frozen: 2,
+} as const;
+export type ParkReason = (typeof ParkReason)[keyof typeof ParkReason];
+
+/** What a shard's control block says; published by its home worker, read by every thread. */
+export type Serving =
+  /** Somebody else leads (redirect known or not: `setRedirect`), or nobody. */
+  | { readonly role: 'elsewhere' }
+  /** This node is taking over: commands park. */
+  | { readonly role: 'starting' }
+  | {
+      readonly role: 'leader';
+      readonly epoch: number;
+      readonly generation: number;
+      /** Monotonic milliseconds up to which reads are linearizable; Infinity with one copy. */
+      readonly readUntilMs: number;
+      readonly writable: boolean;
+    };
+
+/** What makes an arena; structured-cloneable parts travel to the worker threads. */
+export interface ArenaOptions {
+  /** Address space to reserve, bytes; at most 65,535 pages of 64 KiB. Only touched pages cost memory. */
+  readonly reservedBytes: number;
+  /** Records, tables and buffers together may take this much; then writes that need more are refused. */
+  readonly budgetBytes: number;
+  /** Data threads. */
+  readonly threads: number;
+  /** Shards of the whole cluster (1..1024): slot s belongs to shard floor(s * shards / 16384). */
+  readonly shards: number;
+  /** Seeds the hash; one for each cluster, never shown to clients. */
+  readonly hashSeed: bigint;
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+}
+
+export interface Arena {
+  readonly memory: WebAssembly.Memory;
+  readonly module: WebAssembly.Module;
+  readonly options: ArenaOptions;
+}
+
+/** One thread's way into an arena. Not shared between threads. */
+export interface Engine {
+  readonly arena: Arena;
+  /** This thread's input window: copy a chunk here, then `execute`. Same memory for the engine's life. */
+  readonly input: Uint8Array;
+  /** This thread's output window; replies are appended from the `outputStart` given. */
+  readonly output: Uint8Array;
+  /** Registers filled by `execute`. */
+  readonly result: ExecuteResult;
+
+  /** A connection's state (protocol version, READONLY, ...); 0 when there is no memory left. */
+  openConnection(): number;
+  closeConnection(connection: number): void;
+  /** RESP version of the connection's replies: 2 or 3. */
+  setProtocol(connection: number, version: 2 | 3): void;
+  /**
+   * Runs the commands in bytes [start, end) at arena address `base` (the input window's, or a buffer's), replies from `outputStart` of the output window on.
+   * `nowMs` is shard time in milliseconds since the epoch; `monotonicMs` the clock that `readUntilMs` is on.
+   * All writes of the call are committed (swapped, replayed) when it returns; with more copies they are handed to the shard's batch instead.
+   */
+  execute(
+    connection: number,
+    base: number,
+    start: number,
+    end: number,
+    outputStart: number,
+    nowMs: number,
+    monotonicMs: number,
+  ): Stop;
+
+  /** A buffer in the arena, counted in the budget: for commands longer than the input window. 0: no memory. */
+  allocateBuffer(bytes: number): number;
+  freeBuffer(address: number): void;
+  /** Bytes of the arena, a view without a copy. */
+  view(address: number, length: number): Uint8Array;
+  unpin(address: number): void;
+
+  /**
+   * Typed operations, for gRPC: run in order; all writes among them are committed when it returns.
+   * An operation that must wait has status `Park`; the caller runs it again later.
+   */
+  batch(operations: readonly Operation[], nowMs: number, monotonicMs: number): OperationResult[];
+  /** Live keys of one led shard from `cursor` on (0n starts; 0n back means the end), with Redis' SCAN guarantee. */
+  scan(
+    shard: number,
+    cursor: bigint,
+    options: ScanOptions,
+    nowMs: number,
+    monotonicMs: number,
+  ): ScanResult;
+
+  // Shards and their control blocks.
+  /** Makes the shard's empty twin map. Throws when there is no memory for it. */
+  createShard(shard: number): void;
+  /** Frees at most `recordsMax` records of a shard that serves nobody; true when nothing is left. */
+  dropShard(shard: number, recordsMax: number): boolean;
+  /** Publishes the shard's control block, with the order of stores that the design asks, and wakes who waits. */
+  publish(shard: number, serving: Serving): void;
+  serving(shard: number): Serving;
+  /** Where clients are sent for a shard that another node leads ("host:port" of RESP), or undefined: CLUSTERDOWN. */
+  setRedirect(shard: number, address: string | undefined): void;
+  /** Resolves when the shard's mutex or control block changed since it was found busy, or after `timeoutMs`. Never blocks. */
+  waitForShard(shard: number, timeoutMs: number): Promise<void>;
+  /** Expires due keys of the shards given: at most `recordsMax`. Returns how many. */
+  sweep(shards: readonly number[], recordsMax: number, nowMs: number): number;
+
+  shardStatistics(shard: number): {
+    readonly keys: number;
+    readonly bytes: number;
+    readonly sequence: bigint;
+  };
+  memoryStatistics(): Readonly<Record<MemoryKind, number>>;
+  /** Counters of all threads together since the start: calls and errors for each row of the command table. */
+  commandStatistics(): readonly { readonly calls: number; readonly errors: number }[];
+  expiredKeys(): number;
+}
+
+export type MemoryKind = 'budget' | 'used' | 'records' | 'index' | 'buffers' | 'reserved';
+
+export interface ExecuteResult {
+  /** Input offset of the first byte not consumed. */
+  readonly consumed: number;
+  /** End of the replies in the output window. */
+  readonly outputEnd: number;
+  readonly needed: number;
+  readonly command: number;
+  /** Views of the arguments (the name first), valid until the next call. */
+  readonly arguments: readonly Uint8Array[];
+  readonly shard: number;
+  readonly reason: ParkReason;
+  readonly address: number;
+  readonly length: number;
+}
+
+export type Operation =
+  | { readonly kind: 'get'; readonly key: Uint8Array }
+  | {
+      readonly kind: 'set';
+      readonly key: Uint8Array;
+      readonly value: Uint8Array;
+      /** Absolute; undefined: none; 'keep': what the key has. */
+      readonly expireAtMs?: number | 'keep';
+      readonly condition?: 'if-absent' | 'if-present';
+      readonly ifVersion?: bigint;
+    }
+  | { readonly kind: 'delete'; readonly key: Uint8Array; readonly ifVersion?: bigint }
+  | { readonly kind: 'increment'; readonly key: Uint8Array; readonly by: bigint }
+  | { readonly kind: 'append'; readonly key: Uint8Array; readonly value: Uint8Array }
+  /** Sets (absolute), removes (null) the expiry, or reads it (undefined). */
+  | { readonly kind: 'touch'; readonly key: Uint8Array; readonly expireAtMs?: number | null };
+
+export type OperationStatus =
+  | 'ok'
+  | 'not-found'
+  | 'condition-failed'
+  | 'version-mismatch'
+  | 'not-an-integer'
+  | 'overflow'
+  | 'out-of-memory'
+  | 'too-large'
+  | 'not-leader'
+  | 'park';
+
+export interface OperationResult {
+  readonly status: OperationStatus;
+  readonly shard: number;
+  readonly value?: Uint8Array;
+  /** Version of the key after the operation (of its last write). */
+  readonly version?: bigint;
+  /** increment: the new number; append: the new length. */
+  readonly number?: bigint;
+  readonly expireAtMs?: number;
+  readonly reason?: ParkReason;
+}
+
+export interface ScanOptions {
+  readonly keysMax: number;
+  readonly bytesMax: number;
+  /** Glob as Redis matches it. */
+  readonly match?: Uint8Array;
+  readonly withValues: boolean;
+}
+
+export interface ScanResult {
+  readonly status: 'ok' | 'not-leader' | 'park';
+  readonly cursor: bigint;
+  readonly entries: readonly {
+    readonly key: Uint8Array;
+    readonly value?: Uint8Array;
+    readonly version?: bigint;
+    readonly expireAtMs?: number;
+  }[];
+}
