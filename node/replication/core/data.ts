@@ -1,0 +1,38 @@
+/** When this node's copy is made, kept and dropped. */
+
+import type { Generation } from './identity.ts';
+import type { Intent, State } from './state.ts';
+
+/**
+ * Drops a copy that nothing needs: of an older generation (rule 15), or outside the in-sync set and
+ * not about to get in. While the Lease is lost or unknown, everything is kept.
+ */
+export function dropUnneeded(state: State, intent: Intent | undefined): void {
+  const { data } = state;
+  if (data.kind !== 'present' || isNeeded(state, data.generation, intent)) return;
+  state.data = { kind: 'dropping' };
+  state.effects.push({ kind: 'drop-data', generation: data.generation });
+}
+
+/** Whether the copy is there; if not, makes it unless an older one is still going. */
+export function provide(state: State, generation: Generation): boolean {
+  const { data } = state;
+  if (data.kind === 'present' && data.generation === generation) return true;
+  if (data.kind === 'absent' && state.writes.dueMs <= state.nowMs) {
+    state.data = { kind: 'creating', generation };
+    state.effects.push({ kind: 'create-data', generation });
+  }
+  return false;
+}
+
+function isNeeded(state: State, generation: Generation, intent: Intent | undefined): boolean {
+  const lease = state.tracker.current;
+  const { self } = state.options;
+  if (lease === undefined || state.stopping) return true;
+  if (generation < lease.generation) return false;
+  if (intent?.data === generation) return true;
+  const mayLead = state.tracker.possibleEdits.some(
+    (edit) => edit.generation === generation && edit.inSync.includes(self),
+  );
+  return mayLead || (generation === lease.generation && lease.inSync.includes(self));
+}

@@ -1,0 +1,94 @@
+/** Inputs and effects of the core: data only, so that a script can write them down. */
+
+import type { Epoch, Generation } from './identity.ts';
+import type { CurrentLease, LeaseEdit, ShardLease } from './lease.ts';
+
+export type RefusedReason = 'Forbidden' | 'NotFound' | 'Invalid' | 'TooManyRequests';
+
+export type Input =
+  /** A watch or list told a Lease; it may be old. */
+  | { readonly kind: 'observed'; readonly lease: ShardLease }
+  /** A watch told that the Lease of this UID was deleted; that may be old, too. */
+  | { readonly kind: 'deleted'; readonly uid: string }
+  /** A watch told a Lease that can't be understood, is another cluster's or another kind's. */
+  | { readonly kind: 'unreadable'; readonly message: string }
+  /** The quorum read asked for by `read-lease` answered: what the store holds, or nothing. */
+  | { readonly kind: 'read'; readonly request: number; readonly lease: ShardLease | undefined }
+  | { readonly kind: 'read-failed'; readonly request: number; readonly message: string }
+  /** The compare-and-set asked for by `write-lease` is stored. */
+  | { readonly kind: 'won'; readonly request: number; readonly lease: ShardLease }
+  /** It is certainly not stored, now or later. */
+  | {
+      readonly kind: 'refused';
+      readonly request: number;
+      readonly reason: RefusedReason;
+      readonly message: string;
+    }
+  /** It may be stored, now or later. */
+  | { readonly kind: 'unresolved'; readonly request: number; readonly message: string }
+  /** Answers to `create-data` and `drop-data`. */
+  | { readonly kind: 'data-created' }
+  | { readonly kind: 'data-refused'; readonly message: string }
+  | { readonly kind: 'data-dropped' }
+  /** Time passed: `wakeAtMs` came. */
+  | { readonly kind: 'tick' }
+  /** SIGTERM: stop leading, give up what can be given up, tell `stopped`. */
+  | { readonly kind: 'shutdown' };
+
+/** What the shard's control block is to say. */
+export type CoreServing =
+  | { readonly role: 'elsewhere' }
+  | { readonly role: 'starting' }
+  | {
+      readonly role: 'leader';
+      readonly epoch: Epoch;
+      readonly generation: Generation;
+      /** Monotonic milliseconds; Infinity where no other copy could be read. */
+      readonly readUntilMs: number;
+      readonly writable: boolean;
+    };
+
+/**
+ * What the shell must do, in this order. `publish` takes effect before the next effect is begun;
+ * `write-lease` and `read-lease` are answered exactly once, with their request's number.
+ */
+export type Effect =
+  | {
+      readonly kind: 'write-lease';
+      readonly request: number;
+      readonly base: CurrentLease;
+      readonly edit: LeaseEdit;
+    }
+  | { readonly kind: 'read-lease'; readonly request: number }
+  | { readonly kind: 'publish'; readonly serving: CoreServing }
+  | { readonly kind: 'create-data'; readonly generation: Generation }
+  | { readonly kind: 'drop-data'; readonly generation: Generation }
+  | { readonly kind: 'tell'; readonly event: CoreEvent };
+
+/** For logs, metrics and whoever looks on; never needed for safety. */
+export type CoreEvent =
+  | {
+      readonly kind: 'leading';
+      readonly epoch: Epoch;
+      readonly generation: Generation;
+      readonly cause: LeadCause;
+    }
+  | { readonly kind: 'stepped-down'; readonly epoch: Epoch; readonly reason: StepDownReason }
+  /** The only copies are gone. Reset: an empty generation was asked for. Held: a person must decide. */
+  | {
+      readonly kind: 'total-loss';
+      readonly generation: Generation;
+      readonly action: 'reset' | 'held';
+    }
+  | { readonly kind: 'released'; readonly generation: Generation }
+  | { readonly kind: 'lease-lost'; readonly reason: LostReason; readonly epoch: Epoch }
+  | { readonly kind: 'lease-found'; readonly epoch: Epoch }
+  /** A Lease or an order that was not followed, and why. */
+  | { readonly kind: 'ignored'; readonly message: string }
+  | { readonly kind: 'store-trouble'; readonly message: string }
+  | { readonly kind: 'data-refused'; readonly message: string }
+  | { readonly kind: 'stopped' };
+
+export type LeadCause = 'Free' | 'Campaign' | 'Restart' | 'TakeOver';
+export type StepDownReason = 'HigherEpoch' | 'OtherLeader' | 'NewGeneration' | 'Shutdown';
+export type LostReason = 'Missing' | 'OtherUid' | 'EpochWentBack' | 'RevisionWentBack';

@@ -1,0 +1,72 @@
+/**
+ * Beginning and ending to lead (rules 11, 13). Both follow the Lease; neither asks the store.
+ *
+ * A leadership ends on any higher epoch, on a Lease that names somebody else or nobody, on a newer
+ * generation. It does not end when the Lease is lost or the store is away: then nobody else can
+ * have begun, as an epoch begins only in the Lease.
+ */
+
+import type { LeadCause, StepDownReason } from './io.ts';
+import type { CurrentLease } from './lease.ts';
+import { holdsCopy, type Leadership, type State, tell } from './state.ts';
+
+export function followLease(state: State): void {
+  const lease = state.tracker.current;
+  if (lease === undefined) return;
+  if (state.leadership !== undefined) {
+    const reason = endOf(state.leadership, lease, state);
+    if (reason !== undefined) stepDown(state, state.leadership, reason);
+  }
+  if (state.leadership === undefined && namesUs(state, lease)) takeOver(state, lease);
+}
+
+export function stepDown(state: State, leadership: Leadership, reason: StepDownReason): void {
+  state.leadership = undefined;
+  state.leftEpoch = leadership.epoch;
+  tell(state, { kind: 'stepped-down', epoch: leadership.epoch, reason });
+}
+
+function endOf(
+  leadership: Leadership,
+  lease: CurrentLease,
+  state: State,
+): StepDownReason | undefined {
+  if (lease.generation > leadership.generation) return 'NewGeneration';
+  if (lease.epoch > leadership.epoch) return 'HigherEpoch';
+  if (lease.leader !== state.options.self) return 'OtherLeader';
+  return undefined;
+}
+
+/** Whether the Lease makes this incarnation the leader of an epoch that it has not led yet. */
+function namesUs(state: State, lease: CurrentLease): boolean {
+  if (lease.leader !== state.options.self || state.stopping) return false;
+  return state.leftEpoch === undefined || lease.epoch > state.leftEpoch;
+}
+
+function takeOver(state: State, lease: CurrentLease): void {
+  if (!holdsCopy(state, lease.generation)) {
+    // Rule 14: a new incarnation is empty. To lead without the data would be to lose it in silence.
+    if (state.refusalTold !== lease.version) {
+      state.refusalTold = lease.version;
+      state.tracker.ignore(
+        `the Lease names ${state.options.self} as leader of generation ${lease.generation}, of which it holds no copy`,
+      );
+    }
+    return;
+  }
+  state.leadership = { epoch: lease.epoch, generation: lease.generation };
+  state.campaignSince = undefined;
+  state.writes.succeeded();
+  const cause = causeOf(state, lease);
+  tell(state, { kind: 'leading', epoch: lease.epoch, generation: lease.generation, cause });
+  if (cause === 'Restart') {
+    tell(state, { kind: 'total-loss', generation: lease.generation, action: 'reset' });
+  }
+}
+
+function causeOf(state: State, lease: CurrentLease): LeadCause {
+  const attempt = state.attempt;
+  const ours = attempt?.epoch === lease.epoch && attempt.leader === lease.leader;
+  const cause = ours ? attempt.cause : undefined;
+  return cause === 'Free' || cause === 'Campaign' || cause === 'Restart' ? cause : 'TakeOver';
+}

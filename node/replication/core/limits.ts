@@ -1,0 +1,20 @@
+/** Every bound of the replication core, with its unit and its reason. */
+
+import { assert } from './assert.ts';
+
+export const limits = {
+  /** Milliseconds. First wait after a request to the store failed. Shorter ones burden an ailing API server. */
+  retryFirstMs: 100,
+  /** Milliseconds. Longest wait between tries; a longer one delays recovery after an outage by that much. */
+  retryMostMs: 5_000,
+  /** Part of a wait that is random, so that a thousand shards don't try in step. */
+  retryJitter: 0.5,
+  /**
+   * Compare-and-sets of one core whose fate is unknown at a time. Each is on the same version, so
+   * winning any one settles all of them; more of them would be a store that never answers.
+   */
+  unresolvedMax: 64,
+} as const;
+
+assert(limits.retryFirstMs <= limits.retryMostMs, 'the first wait exceeds the longest');
+assert(limits.retryJitter >= 0 && limits.retryJitter < 1, 'jitter is a part of the wait');
