@@ -46,12 +46,18 @@ export interface LeaseChange {
 export type UpdateOutcome =
   /** Stored. `lease` is what the store holds now. */
   | { readonly kind: 'won'; readonly lease: Lease }
-  /** Certainly not stored, now or later (403, 404, 422, 429). */
+  /** Certainly not stored, now or later (403, 404, 422, 429, or the request was never sent). */
   | { readonly kind: 'refused'; readonly reason: RefusedReason; readonly message: string }
   /** Unknown (409, time-out, 5xx, connection lost): read again with `get` before you conclude. */
   | { readonly kind: 'unresolved'; readonly message: string };
 
-export type RefusedReason = 'Forbidden' | 'NotFound' | 'Invalid' | 'TooManyRequests';
+export type RefusedReason =
+  | 'Forbidden'
+  | 'NotFound'
+  | 'Invalid'
+  | 'TooManyRequests'
+  /** No connection: nothing of the request has left this process. */
+  | 'Unreachable';
 
 export type LeaseEvent =
   | { readonly kind: 'put'; readonly lease: Lease }
