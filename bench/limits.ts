@@ -1,0 +1,27 @@
+/** Every bound of the benchmarks, with its reason. Units stand last in the names. */
+export const limits = {
+  /** More keys than this don't fit a machine that also runs the peers. */
+  keysMax: 100_000_000,
+  /** The generator's own bound, so that a mistake is told before anything starts. */
+  valueBytesMax: 1 << 20,
+  connectionsMax: 16_384,
+  pipelineMax: 4096,
+  roundsMax: 100,
+  secondsMax: 3600,
+  requestsMax: 1_000_000_000_000,
+  ratePerSecondMax: 10_000_000,
+  /** The first byte of a value tells the run that wrote it: one of so many. */
+  salts: 64,
+  /** A server that is not ready by then has failed; the slowest start seen under load took 6 s. */
+  readyTimeoutMs: 30_000,
+  /** How often a starting server is asked: the resolution of a start's time. */
+  readyPollMs: 2,
+  /** A server gets this long to end after SIGTERM; then SIGKILL. */
+  stopTimeoutMs: 10_000,
+  /** Output of a child kept for messages; more is dropped from the front. */
+  childOutputBytesMax: 64 * 1024,
+  /** Resident memory is read once allocators have had so long to give memory back. */
+  settleMs: 1_000,
+  /** What a generator may need beyond the time that it measures: connecting, loading, reading back. */
+  generatorGraceMs: 120_000,
+} as const;
