@@ -115,7 +115,9 @@ export interface Engine {
 
   /**
    * Typed operations, for gRPC: run in order; all writes among them are committed when it returns.
-   * An operation that must wait has status `Park`; the caller runs it again later.
+   * An operation that must wait has status `Park`; the caller runs it again later. Once one operation
+   * on a shard parks, all later ones on that shard in the same call park too: their order is kept.
+   * Values in results are copies, the caller's to keep.
    */
   batch(operations: readonly Operation[], nowMs: number, monotonicMs: number): OperationResult[];
   /** Live keys of one led shard from `cursor` on (0n starts; 0n back means the end), with Redis' SCAN guarantee. */

@@ -1,0 +1,231 @@
+/**
+ * Runs a batch on the engine. Operations that must wait for a shard are parked, unexecuted, and tried
+ * again when the shard moved; the answer is complete when all of them are, or have waited too long.
+ */
+import type { OperationError } from '@r-db/proto/generated/rdb/v1/errors.ts';
+import type {
+  BatchRequest,
+  OperationResult as WireResult,
+} from '@r-db/proto/generated/rdb/v1/key_value.ts';
+import { keyToShard } from '@r-db/proto/slots.ts';
+import { type OperationResult, ParkReason } from '../../engine/types.ts';
+import type { GrpcContext } from './context.ts';
+import {
+  ANSWER_BYTES_MAX,
+  BATCH_BYTES_MAX,
+  BATCH_OPERATIONS_MAX,
+  FIRST_READS_MAX,
+  PARK_MS_MAX,
+  PARK_STEP_MS_MAX,
+  READS_MAX,
+} from './limits.ts';
+import { type Accepted, acceptOperation, checkRequestId, operationBytes } from './operations.ts';
+import { errorResult, toWire } from './results.ts';
+import { operationError } from './status.ts';
+
+export interface Patience {
+  /** On the context's monotonic clock: when whoever asked stops waiting. */
+  readonly deadlineMs: number;
+  /** True when nobody waits for the answer any more. */
+  cancelled(): boolean;
+}
+
+type Ready = Extract<Accepted, { operation: unknown }>;
+
+interface Pending {
+  readonly index: number;
+  readonly ready: Ready;
+  /** Of the last try, if it was made. */
+  parked?: OperationResult;
+}
+
+/** One result for each operation, or why the batch as a whole was refused. */
+export async function runBatch(
+  context: GrpcContext,
+  batch: BatchRequest,
+  patience: Patience,
+): Promise<WireResult[] | OperationError> {
+  const refused = checkBatch(batch);
+  if (refused !== undefined) return refused;
+  const run = new BatchRun(context, batch);
+  let waiting = run.attempt(run.accepted);
+  if (waiting.length > 0) {
+    const bytes = waiting.reduce(
+      (sum, { index }) => sum + operationBytes(batch.operations[index]?.request),
+      0,
+    );
+    const operations = waiting.length;
+    if (context.parking.enter(operations, bytes)) {
+      try {
+        waiting = await run.waitFor(waiting, patience);
+      } finally {
+        context.parking.leave(operations, bytes);
+      }
+    }
+    run.giveUp(waiting);
+  }
+  return run.results;
+}
+
+function checkBatch(batch: BatchRequest): OperationError | undefined {
+  const { operations } = batch;
+  if (operations.length > BATCH_OPERATIONS_MAX) {
+    return operationError(
+      'TOO_LARGE',
+      `the batch has ${operations.length} operations; at most ${BATCH_OPERATIONS_MAX} are allowed`,
+    );
+  }
+  if (operations.length > 1) {
+    let bytes = 0;
+    for (const { request } of operations) bytes += operationBytes(request);
+    if (bytes > BATCH_BYTES_MAX) {
+      return operationError(
+        'TOO_LARGE',
+        `the batch has ${bytes} bytes of keys and values; at most ${BATCH_BYTES_MAX} are allowed, or one operation`,
+      );
+    }
+  }
+  return checkRequestId(batch.requestId);
+}
+
+class BatchRun {
+  readonly results: WireResult[];
+  readonly accepted: Pending[] = [];
+  readonly #context: GrpcContext;
+  readonly #generations = new Map<number, number>();
+  #answerBytes = 0;
+
+  constructor(context: GrpcContext, batch: BatchRequest) {
+    const { keyBytesMax, valueBytesMax } = context.engine.arena.options;
+    const options = { nowMs: context.clock.nowMs(), keyBytesMax, valueBytesMax };
+    this.#context = context;
+    this.results = new Array<WireResult>(batch.operations.length);
+    batch.operations.forEach(({ request }, index) => {
+      const accepted = acceptOperation(request, batch, options);
+      if ('error' in accepted) this.results[index] = errorResult(accepted.error);
+      else this.accepted.push({ index, ready: accepted });
+    });
+  }
+
+  /** Runs them once, in their order; gives back those that must wait. */
+  attempt(pending: readonly Pending[]): Pending[] {
+    const waiting: Pending[] = [];
+    const parkedShards = new Set<number>();
+    this.#generations.clear();
+    let readsMax = FIRST_READS_MAX;
+    for (let from = 0; from < pending.length; ) {
+      const group = this.#takeGroup(pending, from, readsMax);
+      from += group.length;
+      const runnable = group.filter((one) => this.#mayRun(one, parkedShards, waiting));
+      const { clock } = this.#context;
+      const results = this.#context.engine.batch(
+        runnable.map(({ ready }) => ready.operation),
+        clock.nowMs(),
+        clock.monotonicMs(),
+      );
+      runnable.forEach((one, i) => {
+        const result = results[i];
+        if (result === undefined)
+          throw new Error('the engine answered fewer operations than it was given');
+        if (result.status === 'park') {
+          parkedShards.add(result.shard);
+          waiting.push({ ...one, parked: result });
+        } else this.#answer(one, result);
+      });
+      readsMax = this.#readsThatFit(group, readsMax);
+    }
+    return waiting.sort((a, b) => a.index - b.index);
+  }
+
+  /** Tries again and again; gives back what still waits at the end. */
+  async waitFor(pending: Pending[], patience: Patience): Promise<Pending[]> {
+    const { clock, engine } = this.#context;
+    const untilMs = Math.min(patience.deadlineMs, clock.monotonicMs() + PARK_MS_MAX);
+    let waiting = pending;
+    while (waiting.length > 0 && !patience.cancelled()) {
+      const leftMs = untilMs - clock.monotonicMs();
+      if (leftMs <= 0) break;
+      // All must be done before the answer goes, so it is enough to wait for one of the shards.
+      const shard = waiting[0]?.parked?.shard ?? 0;
+      await engine.waitForShard(shard, Math.min(leftMs, PARK_STEP_MS_MAX));
+      waiting = this.attempt(waiting);
+    }
+    return waiting;
+  }
+
+  /** Answers what waited in vain, or found no room to wait. */
+  giveUp(waiting: readonly Pending[]): void {
+    for (const one of waiting) {
+      const parked = one.parked ?? { status: 'park', shard: 0, reason: ParkReason.Busy };
+      this.#answer(one, parked);
+    }
+  }
+
+  /** The next operations for one engine call: as many as there are, but only so many reads. */
+  #takeGroup(pending: readonly Pending[], from: number, readsMax: number): readonly Pending[] {
+    let reads = 0;
+    let to = from;
+    for (; to < pending.length; to++) {
+      if (pending[to]?.ready.operation.kind === 'get' && ++reads > readsMax) break;
+    }
+    return pending.slice(from, to);
+  }
+
+  /** False: it was answered here, or put behind a parked one of its shard, whose order it must keep. */
+  #mayRun(one: Pending, parkedShards: ReadonlySet<number>, waiting: Pending[]): boolean {
+    const { operation, ifVersion } = one.ready;
+    if (operation.kind === 'get' && this.#answerBytes > ANSWER_BYTES_MAX) {
+      this.results[one.index] = answerFull();
+      return false;
+    }
+    if (ifVersion === undefined && parkedShards.size === 0) return true;
+    const shard = keyToShard(operation.key, this.#context.engine.arena.options.shards);
+    if (parkedShards.has(shard)) {
+      waiting.push({ ...one, parked: { status: 'park', shard, reason: ParkReason.Busy } });
+      return false;
+    }
+    if (ifVersion === undefined || !this.#leads(shard)) return true;
+    const generation = this.#generation(shard);
+    if (generation === ifVersion.generation) return true;
+    const message = `shard ${shard} lost its data and began again empty since that version was given out`;
+    this.results[one.index] = errorResult(operationError('GENERATION_CHANGED', message));
+    return false;
+  }
+
+  #answer({ index, ready }: Pending, result: OperationResult): void {
+    const bytes = result.value?.length ?? 0;
+    if (this.#answerBytes > 0 && this.#answerBytes + bytes > ANSWER_BYTES_MAX && bytes > 0) {
+      this.#answerBytes += bytes;
+      this.results[index] = answerFull();
+      return;
+    }
+    this.#answerBytes += bytes;
+    const details = { generation: this.#generation(result.shard), anyReplica: ready.anyReplica };
+    this.results[index] = toWire(this.#context, ready.operation, result, details);
+  }
+
+  /** After a group: how many more reads are likely to fit, going by the size of those so far. */
+  #readsThatFit(group: readonly Pending[], before: number): number {
+    const each = Math.max(1, this.#answerBytes / Math.max(1, group.length));
+    const left = Math.max(0, ANSWER_BYTES_MAX - this.#answerBytes);
+    return Math.max(1, Math.min(READS_MAX, before * 16, Math.floor(left / each)));
+  }
+
+  #leads(shard: number): boolean {
+    return this.#context.engine.serving(shard).role === 'leader';
+  }
+
+  #generation(shard: number): number {
+    const known = this.#generations.get(shard);
+    if (known !== undefined) return known;
+    const serving = this.#context.engine.serving(shard);
+    const generation = serving.role === 'leader' ? serving.generation : 0;
+    this.#generations.set(shard, generation);
+    return generation;
+  }
+}
+
+function answerFull(): WireResult {
+  const message = `the answer already has ${ANSWER_BYTES_MAX} bytes of values: ask for fewer keys at once`;
+  return errorResult(operationError('OVERLOADED', message, { retryAfterMs: 0 }));
+}

@@ -1,0 +1,145 @@
+/**
+ * The gRPC listener of one data thread. Every data thread listens on the same port (`reusePort`) and
+ * the kernel spreads connections over them.
+ */
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server as NetServer } from 'node:net';
+import { type ConnectionInjector, Server, ServerCredentials } from '@grpc/grpc-js';
+import { HealthService } from '@r-db/proto/generated/grpc/health/v1/health.ts';
+import { ClusterService } from '@r-db/proto/generated/rdb/v1/cluster.ts';
+import { KeyValueService } from '@r-db/proto/generated/rdb/v1/key_value.ts';
+import type { Engine } from '../../engine/types.ts';
+import { clusterService } from './cluster.ts';
+import {
+  type Clock,
+  type GrpcIdentity,
+  Parking,
+  type ProcessFigures,
+  type TopologySource,
+} from './context.ts';
+import { Health } from './health.ts';
+import { keyValueService } from './key_value.ts';
+import {
+  CALLS_PER_CONNECTION_MAX,
+  KEEPALIVE_MS,
+  KEEPALIVE_TIMEOUT_MS,
+  MESSAGE_OVERHEAD_BYTES_MAX,
+  PARKED_BYTES_MAX,
+  PARKED_OPERATIONS_MAX,
+} from './limits.ts';
+import { reflectionService, ServiceV1, ServiceV1alpha } from './reflection.ts';
+
+export type { Clock, GrpcIdentity, ProcessFigures, TopologySource } from './context.ts';
+
+export interface GrpcOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly topology: TopologySource;
+  readonly identity: GrpcIdentity;
+  /** Asked for at each Cluster.Stats. */
+  readonly figures: () => ProcessFigures;
+  /** Address to listen on, and port; 0: any free one. */
+  readonly host: string;
+  readonly port: number;
+  /** Connections of this thread; more are closed at once. */
+  readonly connectionsMax: number;
+  /** A fault of the server in a call (the caller hears INTERNAL): for the log. */
+  readonly onFault: (fault: unknown) => void;
+}
+
+export interface GrpcServer {
+  readonly port: number;
+  /** Connections of this thread. */
+  connections(): number;
+  /** Health from now on. Calls are taken either way. */
+  setServing(serving: boolean): void;
+  /** Takes no more connections, lets running calls end for at most `graceMs`, then cuts them. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Services by full name, as health and reflection list them. */
+const SERVICES = ['rdb.v1.KeyValue', 'rdb.v1.Cluster'];
+const STANDARD_SERVICES = [
+  'grpc.health.v1.Health',
+  'grpc.reflection.v1.ServerReflection',
+  'grpc.reflection.v1alpha.ServerReflection',
+];
+
+/** Resolves when the port is open. Rejects with the error of `listen` (EADDRINUSE, EACCES). */
+export async function startGrpc(options: GrpcOptions): Promise<GrpcServer> {
+  const { keyBytesMax, valueBytesMax } = options.engine.arena.options;
+  const server = new Server({
+    'grpc.max_receive_message_length': keyBytesMax + valueBytesMax + MESSAGE_OVERHEAD_BYTES_MAX,
+    'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': CALLS_PER_CONNECTION_MAX,
+    'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    'grpc.enable_channelz': 0,
+  });
+  const health = new Health(SERVICES);
+  addServices(server, health, options);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const listener = await listen(injector, options);
+  return {
+    port: (listener.address() as AddressInfo).port,
+    connections: () => connectionsOf(listener),
+    setServing: (serving) => health.setServing(serving),
+    close: (graceMs) => close({ server, injector, listener, health }, graceMs),
+  };
+}
+
+function addServices(server: Server, health: Health, options: GrpcOptions): void {
+  const { engine, clock, topology, identity, figures, onFault } = options;
+  const parking = new Parking({ operationsMax: PARKED_OPERATIONS_MAX, bytesMax: PARKED_BYTES_MAX });
+  const context = { engine, clock, topology, identity, figures, parking };
+  server.addService(KeyValueService, keyValueService(context, onFault));
+  server.addService(ClusterService, clusterService(context, onFault));
+  server.addService(HealthService, health.service);
+  const reflection = reflectionService([...SERVICES, ...STANDARD_SERVICES]);
+  server.addService(ServiceV1, reflection);
+  server.addService(ServiceV1alpha, reflection);
+}
+
+const openConnections = new WeakMap<NetServer, { count: number }>();
+
+function connectionsOf(listener: NetServer): number {
+  return openConnections.get(listener)?.count ?? 0;
+}
+
+async function listen(
+  injector: ConnectionInjector,
+  { host, port, connectionsMax }: GrpcOptions,
+): Promise<NetServer> {
+  const open = { count: 0 };
+  const listener = createServer({ noDelay: true }, (socket) => {
+    open.count++;
+    socket.once('close', () => {
+      open.count--;
+    });
+    injector.injectConnection(socket);
+  });
+  openConnections.set(listener, open);
+  listener.maxConnections = connectionsMax;
+  listener.listen({ host, port, reusePort: true });
+  await once(listener, 'listening');
+  return listener;
+}
+
+interface Running {
+  readonly server: Server;
+  readonly injector: ConnectionInjector;
+  readonly listener: NetServer;
+  readonly health: Health;
+}
+
+async function close(
+  { server, injector, listener, health }: Running,
+  graceMs: number,
+): Promise<void> {
+  health.setServing(false);
+  const closed = new Promise((resolve) => listener.close(resolve));
+  injector.drain(graceMs);
+  await closed;
+  injector.destroy();
+  server.forceShutdown();
+}
