@@ -1,0 +1,130 @@
+/**
+ * Which nodes hold which shard, the preferred leader first.
+ *
+ * Leaders are given out in contiguous runs of shards (node 0 the first ones): a client's slot table
+ * stays short, and each node's shards spread over all of its data threads, whose home is shard modulo
+ * threads. Followers go to other hosts first, then to other zones, then to where there is least.
+ */
+export interface PlanNode {
+  readonly name: string;
+  /** Undefined until its pod has been scheduled: counts as a host of its own. */
+  readonly host?: string | undefined;
+  readonly zone?: string | undefined;
+}
+
+export interface AssignmentInput {
+  readonly shards: number;
+  readonly replicationFactor: number;
+  /** In the order of their ordinals. */
+  readonly nodes: readonly PlanNode[];
+  /** What is assigned now. Nodes that still exist keep what they have. */
+  readonly current: ReadonlyMap<number, readonly string[]>;
+}
+
+/** Index: shard. Throws RangeError if there are fewer nodes than copies. */
+export function planAssignment(input: AssignmentInput): string[][] {
+  const { shards, nodes, replicationFactor } = input;
+  if (nodes.length < replicationFactor) {
+    throw new RangeError(
+      `${replicationFactor} copies need as many nodes: there are ${nodes.length}`,
+    );
+  }
+  const plan = kept(input);
+  const load = new Load(nodes, plan);
+  for (const [shard, replicas] of plan.entries()) {
+    if (replicas.length === 0) load.add(replicas, leaderFor(shard, input, load));
+  }
+  for (const [shard, replicas] of plan.entries()) {
+    while (replicas.length < replicationFactor) {
+      load.add(replicas, followerFor(shard, replicas, input, load));
+    }
+  }
+  return plan.slice(0, shards);
+}
+
+/** Difference between the most and the fewest shards that nodes lead by their assignment. */
+export function unevenness(
+  plan: readonly (readonly string[])[],
+  nodes: readonly PlanNode[],
+): number {
+  const leaders = nodes.map(({ name }) => plan.filter(([leader]) => leader === name).length);
+  return Math.max(...leaders) - Math.min(...leaders);
+}
+
+function kept({ shards, replicationFactor, nodes, current }: AssignmentInput): string[][] {
+  const known = new Set(nodes.map(({ name }) => name));
+  return Array.from({ length: shards }, (_, shard) =>
+    [...new Set(current.get(shard) ?? [])]
+      .filter((name) => known.has(name))
+      .slice(0, replicationFactor),
+  );
+}
+
+/** The node whose run the shard falls into, unless that has its share already. */
+function leaderFor(shard: number, { shards, nodes }: AssignmentInput, load: Load): PlanNode {
+  const share = Math.ceil(shards / nodes.length);
+  const own = nodes[Math.floor((shard * nodes.length) / shards)];
+  if (own !== undefined && load.leaders(own) < share) return own;
+  return best(nodes, (node) => [load.leaders(node), load.replicas(node)]);
+}
+
+function followerFor(
+  shard: number,
+  replicas: readonly string[],
+  { nodes }: AssignmentInput,
+  load: Load,
+): PlanNode {
+  const taken = nodes.filter(({ name }) => replicas.includes(name));
+  const hosts = new Set(taken.map(hostOf));
+  const zones = new Set(taken.map(({ zone }) => zone).filter((zone) => zone !== undefined));
+  const others = nodes.filter(({ name }) => !replicas.includes(name));
+  return best(others, (node) => [
+    hosts.has(hostOf(node)) ? 1 : 0,
+    node.zone !== undefined && zones.has(node.zone) ? 1 : 0,
+    load.replicas(node),
+    // Followers of one leader's shards spread over all others instead of following each other.
+    (nodes.indexOf(node) + shard) % nodes.length,
+  ]);
+}
+
+function hostOf(node: PlanNode): string {
+  return node.host ?? `node ${node.name}`;
+}
+
+/** The first of the smallest by rank, compared from left to right. */
+function best(nodes: readonly PlanNode[], rank: (node: PlanNode) => readonly number[]): PlanNode {
+  const ranked = nodes.map((node) => ({ node, rank: rank(node) }));
+  const first = ranked.reduce((left, right) => (compare(right.rank, left.rank) < 0 ? right : left));
+  return first.node;
+}
+
+function compare(left: readonly number[], right: readonly number[]): number {
+  const index = left.findIndex((value, at) => value !== right[at]);
+  return index < 0 ? 0 : (left[index] ?? 0) - (right[index] ?? 0);
+}
+
+class Load {
+  readonly #replicas = new Map<string, number>();
+  readonly #leaders = new Map<string, number>();
+
+  constructor(nodes: readonly PlanNode[], plan: readonly (readonly string[])[]) {
+    for (const { name } of nodes) {
+      this.#replicas.set(name, plan.filter((replicas) => replicas.includes(name)).length);
+      this.#leaders.set(name, plan.filter(([leader]) => leader === name).length);
+    }
+  }
+
+  add(replicas: string[], node: PlanNode): void {
+    if (replicas.length === 0) this.#leaders.set(node.name, this.leaders(node) + 1);
+    this.#replicas.set(node.name, this.replicas(node) + 1);
+    replicas.push(node.name);
+  }
+
+  replicas({ name }: PlanNode): number {
+    return this.#replicas.get(name) ?? 0;
+  }
+
+  leaders({ name }: PlanNode): number {
+    return this.#leaders.get(name) ?? 0;
+  }
+}
