@@ -6,7 +6,7 @@ import { cniNetwork } from './hosts.ts';
 import { hosts, inState, type Layout } from './layout.ts';
 import { processEndMs } from './limits.ts';
 import { removeNetwork } from './network.ts';
-import { endOf, endServers, processesWith, serverNames, startTimeOf } from './processes.ts';
+import { endProcesses, endServers, processesWith, serverNames, startTimeOf } from './processes.ts';
 import { run, until } from './run.ts';
 
 /** Returns false if there was nothing to take down. */
@@ -44,8 +44,7 @@ async function endContainers(layout: Layout): Promise<void> {
       return startTime === undefined ? [] : { pid, startTime };
     }),
   );
-  for (const { pid } of [...contained, ...shims]) kill(pid);
-  await endOf([...contained, ...shims]);
+  await endProcesses([...contained, ...shims]);
   for (const socket of sockets) rmSync(socket, { force: true });
 }
 
@@ -68,18 +67,15 @@ export function mountsBelow(folder: string): readonly string[] {
   return mounts.sort().reverse();
 }
 
+/** CNI notes every interface in a folder of the whole machine, by container; ours are in our network. */
 function removeCniResults(): void {
   const folder = '/var/lib/cni/results';
   if (!existsSync(folder)) return;
-  for (const name of readdirSync(folder)) {
-    if (name.startsWith(`${cniNetwork}-`)) rmSync(join(folder, name));
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // ended meanwhile
+  const names = readdirSync(folder);
+  const containers = names.flatMap(
+    (name) => name.match(`^${cniNetwork}-([0-9a-f]{64})-`)?.[1] ?? [],
+  );
+  for (const name of names) {
+    if (containers.some((id) => name.includes(id))) rmSync(join(folder, name));
   }
 }

@@ -9,7 +9,7 @@ export const nodesReadyMs = 60_000;
 /** containerd opens its socket within a second. */
 export const containerdReadyMs = 30_000;
 
-/** A server that was asked to end: long enough for a clean end, then it is killed. */
+/** A killed process is gone in milliseconds, unless the kernel is busy freeing its memory. */
 export const processEndMs = 5_000;
 
 /** How often a condition without an event to await is looked at. */

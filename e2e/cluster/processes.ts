@@ -61,26 +61,25 @@ export function signalServer(layout: Layout, name: string, signal: NodeJS.Signal
   return true;
 }
 
-/** Ends servers: asks, waits, kills. Those that run no more are only forgotten. */
+/**
+ * Ends servers at once: what they hold in memory or on disk goes with the cluster, and the API server
+ * would take its time to see its clients off. Those that run no more are only forgotten.
+ */
 export async function endServers(layout: Layout, names: readonly string[]): Promise<void> {
-  const running = names.flatMap((name) => serverProcess(layout, name) ?? []);
-  for (const known of running) {
-    process.kill(known.pid, 'SIGTERM');
-    process.kill(known.pid, 'SIGCONT'); // a stopped one would never hear of it
-  }
-  await endOf(running);
+  await endProcesses(names.flatMap((name) => serverProcess(layout, name) ?? []));
   for (const name of names) rmSync(inState.process(layout, name), { force: true });
 }
 
-/** Waits until the processes are gone; kills what is left at the deadline. */
-export async function endOf(processes: readonly KnownProcess[]): Promise<void> {
-  const gone = () => !processes.some(isAlive);
-  try {
-    await until('servers end', processEndMs, gone);
-  } catch {
-    for (const known of processes) if (isAlive(known)) process.kill(known.pid, 'SIGKILL');
-    await until('killed servers end', processEndMs, gone);
+/** Kills processes and waits until they are gone. */
+export async function endProcesses(processes: readonly KnownProcess[]): Promise<void> {
+  for (const known of processes) {
+    try {
+      if (isAlive(known)) process.kill(known.pid, 'SIGKILL');
+    } catch {
+      // ended meanwhile
+    }
   }
+  await until('killed processes end', processEndMs, () => !processes.some(isAlive));
 }
 
 export function isAlive(known: KnownProcess): boolean {
