@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { readDirectory, reload, watchDirectory } from './directory.ts';
-import { minimalEnvironment as minimal } from './testing/minimal.ts';
 import { readSettings } from './read.ts';
+import { minimalEnvironment as minimal } from './testing/minimal.ts';
 
 const sources = { flags: new Map<string, string>(), environment: minimal };
 const current = readSettings(sources);
