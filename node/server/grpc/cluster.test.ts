@@ -1,0 +1,127 @@
+import { status } from '@grpc/grpc-js';
+import type { StatsResponse, TopologyResponse } from '@r-db/proto/generated/rdb/v1/cluster.ts';
+import { expect } from 'chai';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { call, failureOf, type Harness, startHarness, topologyOf } from './testing/harness.ts';
+import { MemoryEngine } from './testing/memory_engine.ts';
+
+describe('Cluster over gRPC', () => {
+  let engine: MemoryEngine;
+  let harness: Harness;
+
+  beforeEach(async () => {
+    engine = new MemoryEngine({ shards: 4 });
+    harness = await startHarness(engine.asEngine());
+  });
+
+  afterEach(async () => {
+    await harness[Symbol.asyncDispose]();
+    expect(harness.faults).to.deep.equal([]);
+  });
+
+  it('tells the topology once there is one, then only what changes', async () => {
+    const stream = harness.cluster.topology({});
+    stream.on('error', () => undefined);
+    const messages = stream[Symbol.asyncIterator]() as AsyncIterator<TopologyResponse>;
+    const next = async (): Promise<TopologyResponse> =>
+      (await messages.next()).value as TopologyResponse;
+    const coming = next();
+    harness.setTopology(topologyOf(4, ['test-0', 'test-1']));
+    const first = await coming;
+    expect(first).to.include({
+      complete: true,
+      clusterId: 'cluster-uid',
+      shardsTotal: 4,
+      version: 1n,
+    });
+    expect(first.shards.map(({ leader }) => leader)).to.deep.equal([
+      'test-0',
+      'test-1',
+      'test-0',
+      'test-1',
+    ]);
+    expect(first.shards[1]).to.include({
+      firstSlot: 4096,
+      lastSlot: 8191,
+      epoch: 1n,
+      generation: 1n,
+    });
+    expect(first.nodes.map(({ name, grpc }) => `${name} ${grpc?.port}`)).to.deep.equal([
+      'test-0 7379',
+      'test-1 7380',
+    ]);
+    expect(first.info).to.deep.include({
+      cluster: 'test',
+      node: 'test-0',
+      retriesOnce: false,
+      keyBytesMax: 65_536,
+    });
+
+    harness.setTopology({ ...topologyOf(4, ['test-0', 'test-1'], 2) }); // Nothing that a client sees.
+    harness.setTopology(topologyOf(4, ['test-0', 'test-1', '', 'test-1'], 3));
+    const second = await next();
+    expect(second).to.include({ complete: false, version: 3n });
+    expect(second.nodes).to.deep.equal([]);
+    expect(second.shards.map(({ shard, leader }) => [shard, leader])).to.deep.equal([[2, '']]);
+
+    const { nodes, ...rest } = topologyOf(4, ['test-0', 'test-1', '', 'test-1'], 4);
+    harness.setTopology({ ...rest, nodes: nodes.filter(({ name }) => name !== 'test-1') });
+    expect(await next()).to.deep.include({ removedNodes: ['test-1'], shards: [], nodes: [] });
+    stream.cancel();
+  });
+
+  it('tells a late reader the last state, not every step', async () => {
+    harness.setTopology(topologyOf(4, ['test-0']));
+    const stream = harness.cluster.topology({});
+    stream.on('error', () => undefined);
+    const messages = stream[Symbol.asyncIterator]() as AsyncIterator<TopologyResponse>;
+    await messages.next();
+    for (let version = 2; version < 50; version++) {
+      harness.setTopology(topologyOf(4, [version % 2 ? 'test-0' : 'test-1'], version));
+    }
+    harness.setTopology(topologyOf(4, ['test-2'], 50));
+    let steps = 0;
+    for (let last = 0n; last < 50n; steps++)
+      last = ((await messages.next()).value as TopologyResponse).version;
+    expect(steps).to.be.below(10);
+    stream.cancel();
+  });
+
+  it('tells figures of the node and of the shards that it leads', async () => {
+    engine.publish(1, {
+      role: 'leader',
+      epoch: 7,
+      generation: 2,
+      readUntilMs: Number.POSITIVE_INFINITY,
+      writable: true,
+    });
+    const stats: StatsResponse = await call(harness.cluster, harness.cluster.stats, {});
+    expect(stats).to.deep.include({
+      node: 'test-0',
+      incarnation: '00000000000000aa',
+      uptimeMs: 1234n,
+      connections: 3,
+      expiredKeys: 7n,
+      memory: { budget: 1000n, used: 300n, records: 200n, index: 60n, buffers: 40n },
+    });
+    expect(stats.shards).to.deep.equal([
+      { shard: 1, leader: true, epoch: 7n, generation: 2n, sequence: 0n, keys: 0n, bytes: 0n },
+    ]);
+  });
+
+  it('says what is not there yet', async () => {
+    const orders: Promise<unknown>[] = [
+      call(harness.cluster, harness.cluster.transferLeadership, { shard: 0, to: 'test-1' }),
+      call(harness.cluster, harness.cluster.moveReplica, {
+        shard: 0,
+        from: 'test-0',
+        to: 'test-1',
+      }),
+    ];
+    for (const order of orders) {
+      const failure = await failureOf(order);
+      expect(failure.code).to.equal(status.UNIMPLEMENTED);
+      expect(failure.message).to.contain('is not in this version');
+    }
+  });
+});
