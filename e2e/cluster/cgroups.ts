@@ -12,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { ClusterError } from './errors.ts';
 
 export type CgroupVersion = 1 | 2;
@@ -81,6 +81,11 @@ export function removeCgroup(name: string, root = cgroupRoot): boolean {
     }
   }
   return !left;
+}
+
+/** Cgroups below `/name` whose own name holds `text`: a container's ID, say. */
+export function findCgroups(name: string, text: string, root = cgroupRoot): readonly string[] {
+  return foldersOf(name, root).filter((folder) => basename(folder).includes(text));
 }
 
 /** Deepest first. */

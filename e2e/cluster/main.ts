@@ -1,15 +1,15 @@
 /** `npm run cluster -- COMMAND`: a real Kubernetes on this machine, for tests and for trying things. */
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { productImage } from '../image/product.ts';
+import { inNetwork, requireUp } from './access.ts';
 import { type Binaries, buildBinaries } from './build.ts';
 import { kubectl } from './control-plane.ts';
 import { down } from './down.ts';
 import { ClusterError } from './errors.ts';
 import { cut, cutsInForce, heal } from './faults.ts';
 import { loadedImages, loadImages } from './images.ts';
-import { controlPlane, inState, inside, type Layout, layoutFrom } from './layout.ts';
+import { inState, layoutFrom } from './layout.ts';
 import { serverNames, serverProcess } from './processes.ts';
 import { show } from './run.ts';
 import { isUp, up } from './up.ts';
@@ -122,28 +122,9 @@ async function cutBetween(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** Throws ClusterError unless the cluster was brought up. */
 async function running(): Promise<Binaries> {
-  if (!existsSync(inState.complete(layout))) {
-    throw new ClusterError('The cluster is not up: npm run cluster -- up');
-  }
+  requireUp(layout);
   return await buildBinaries(layout, process.env);
-}
-
-function inNetwork(layout: Layout, command: readonly string[]): readonly string[] {
-  // The machine's own resolver does not know the cluster's names: a mount of our own says who does.
-  const script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
-  const resolver = inState.resolver(layout);
-  return [
-    ...inside(controlPlane.namespace),
-    'unshare',
-    '--mount',
-    'sh',
-    '-c',
-    script,
-    resolver,
-    ...command,
-  ];
 }
 
 function clusterEnvironment() {

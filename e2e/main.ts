@@ -1,0 +1,115 @@
+/** `npm run e2e`: the tests on a real Kubernetes. See docs/testing-on-kubernetes.md. */
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { inNetwork } from './cluster/access.ts';
+import { buildBinaries } from './cluster/build.ts';
+import { down } from './cluster/down.ts';
+import { ClusterError } from './cluster/errors.ts';
+import { heal } from './cluster/faults.ts';
+import { inState, layoutFrom } from './cluster/layout.ts';
+import { requireGo } from './cluster/requirements.ts';
+import { show } from './cluster/run.ts';
+import { up } from './cluster/up.ts';
+import { productName } from './image/product.ts';
+import { environmentVariable, type TestEnvironment } from './support/environment.ts';
+import type { Totals } from './support/reporter.ts';
+
+const usage = `Usage: npm run e2e [-- OPTIONS]
+  --grep TEXT        only tests whose full title holds it (a regular expression)
+  --keep             leave the cluster up, and what the tests made in it if one fails
+  --kubeconfig FILE  an existing cluster (its hosts must have the image); without the tests of faults
+  --image NAME       with --kubeconfig: the image's name there
+`;
+
+const checkout = resolve(import.meta.dirname, '..');
+const layout = layoutFrom(process.env, checkout);
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const { code } = error as { code?: string };
+  const expected = error instanceof ClusterError || code?.startsWith('ERR_PARSE_ARGS') === true;
+  process.stderr.write(`${expected ? (error as Error).message : (error as Error).stack}\n`);
+  process.exitCode = 1;
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      grep: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+      kubeconfig: { type: 'string' },
+      image: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const reports = join(checkout, 'build', 'e2e', new Date().toISOString().replace(/[:.]/g, '-'));
+  mkdirSync(reports, { recursive: true });
+  const grep = values.grep === undefined ? [] : ['--grep', values.grep];
+  if (values.kubeconfig !== undefined) {
+    const kubeconfig = resolve(process.env['INIT_CWD'] ?? '.', values.kubeconfig);
+    return await onExisting(kubeconfig, values.image ?? productName(checkout), reports, grep);
+  }
+  const { binaries, started } = await up(layout, process.env);
+  await heal(); // what an earlier run that was killed left
+  try {
+    return await runTests(
+      {
+        ...{ kind: 'own', layout, reports, image: productName(checkout) },
+        ...{ kubeconfig: inState.kubeconfig(layout, 'admin') },
+        ...{ kube: binaries.kube, helm: binaries.helm },
+      },
+      grep,
+    );
+  } finally {
+    if (started && !values.keep) await down(layout);
+  }
+}
+
+async function onExisting(
+  kubeconfig: string,
+  image: string,
+  reports: string,
+  grep: readonly string[],
+): Promise<number> {
+  if (!existsSync(kubeconfig)) throw new ClusterError(`--kubeconfig: there is no ${kubeconfig}`);
+  requireGo(process.env);
+  const { kube, helm } = await buildBinaries(layout, process.env);
+  return await runTests({ kind: 'existing', layout, reports, image, kubeconfig, kube, helm }, grep);
+}
+
+async function runTests(tests: TestEnvironment, grep: readonly string[]): Promise<number> {
+  const folder = join(checkout, 'e2e', 'tests');
+  const files = readdirSync(folder).filter(
+    // `*.own.e2e.ts` stop, cut and kill: not on somebody else's cluster.
+    (name) => name.endsWith('.e2e.ts') && (tests.kind === 'own' || !name.endsWith('.own.e2e.ts')),
+  );
+  const mocha = [
+    ...[process.execPath, join(checkout, 'node_modules', 'mocha', 'bin', 'mocha.js')],
+    ...['--no-config', '--no-package', '--forbid-only', '--forbid-pending', '--timeout', '180000'],
+    ...['--reporter', join(checkout, 'e2e', 'support', 'reporter.ts')],
+    ...['--require', join(checkout, 'e2e', 'support', 'hooks.ts'), ...grep],
+    ...files.sort().map((name) => join(folder, name)),
+  ];
+  const command = tests.kind === 'own' ? inNetwork(layout, mocha) : mocha;
+  const environment = {
+    ...process.env,
+    KUBECONFIG: tests.kubeconfig,
+    [environmentVariable]: JSON.stringify(tests),
+  };
+  const code = await show(command, { directory: checkout, environment });
+  const totals = readTotals(join(tests.reports, 'totals.json'));
+  if (readdirSync(tests.reports).length > 1) process.stdout.write(`reports: ${tests.reports}\n`);
+  process.stdout.write(`${totals.passed} passed, ${totals.failed} failed\n`);
+  return code === 0 && totals.failed === 0 && totals.passed > 0 ? 0 : 1;
+}
+
+function readTotals(file: string): Totals {
+  if (!existsSync(file)) throw new ClusterError('the tests ended before they reported (see above)');
+  return JSON.parse(readFileSync(file, 'utf8')) as Totals;
+}
