@@ -54,6 +54,8 @@ export interface Sample {
   readonly serverUserSeconds: number;
   readonly serverSystemSeconds: number;
   readonly generatorSeconds: number;
+  /** CPU time of the whole machine meanwhile: what is more than server and generator is others' work. */
+  readonly machineSeconds: number;
 }
 
 const wrongReplyExitCode = 3;

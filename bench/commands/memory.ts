@@ -1,0 +1,95 @@
+/** Resident bytes that a key takes, its value included. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { buildGenerator } from '../generator/build.ts';
+import { limits } from '../limits.ts';
+import { number, several } from '../options.ts';
+import { preload } from '../preload.ts';
+import { residentBytes } from '../process.ts';
+import type { ServerName } from '../servers/server.ts';
+import { startServer } from '../servers/start.ts';
+import { groupedBars } from '../svg.ts';
+import { digits, table } from '../table.ts';
+import { type Context, command, outputOption, type Report } from './command.ts';
+
+const keyBytes = 16;
+const sizes = ['16', '100', '1000'] as const;
+
+const options = {
+  against: several('peers to compare with', ['redis', 'memcached'], 'redis'),
+  keys: number('pairs to store', { min: 1000, max: limits.keysMax, preset: 1_000_000 }),
+  values: several('bytes of a value', sizes, '16,100'),
+  output: outputOption,
+};
+
+interface Row {
+  readonly title: string;
+  readonly valueBytes: number;
+  readonly emptyBytes: number;
+  readonly fullBytes: number;
+  readonly bytesPerKey: number;
+}
+
+export const memory = command({
+  summary: 'resident bytes a key, against Redis and memcached',
+  options,
+  async run(settings, context): Promise<Report> {
+    const program = await buildGenerator(context);
+    const rows: Row[] = [];
+    for (const value of settings.values) {
+      for (const name of [...settings.against, 'r_db'] as const) {
+        const pairs = { keys: settings.keys, valueBytes: Number(value) };
+        rows.push(await measure(name, program, pairs, context));
+      }
+    }
+    return { text: describe(rows), data: { settings, rows }, svg: plot(rows) };
+  },
+});
+
+/** A fresh server each time: what an earlier run left in its allocator would count. */
+async function measure(
+  name: ServerName,
+  program: string,
+  pairs: { readonly keys: number; readonly valueBytes: number },
+  context: Context,
+): Promise<Row> {
+  await using server = await startServer(name);
+  await delay(limits.settleMs);
+  const emptyBytes = await residentBytes(server.pid);
+  await preload(program, server, pairs);
+  await delay(limits.settleMs);
+  const fullBytes = await residentBytes(server.pid);
+  const bytesPerKey = (fullBytes - emptyBytes) / pairs.keys;
+  context.progress(`${server.title}, ${pairs.valueBytes}: ${digits(bytesPerKey)} bytes a key`);
+  const { title } = server;
+  return { title, valueBytes: pairs.valueBytes, emptyBytes, fullBytes, bytesPerKey };
+}
+
+function describe(rows: readonly Row[]): string {
+  const mebibytes = (bytes: number): string => digits(bytes / 2 ** 20);
+  const head = ['key + value bytes', 'server', 'bytes a key', 'overhead', 'empty MiB', 'full MiB'];
+  const cells = rows.map(({ title, valueBytes, emptyBytes, fullBytes, bytesPerKey }) => [
+    `${keyBytes} + ${valueBytes}`,
+    title,
+    digits(bytesPerKey),
+    digits(bytesPerKey - keyBytes - valueBytes),
+    mebibytes(emptyBytes),
+    mebibytes(fullBytes),
+  ]);
+  return `${table(head, cells)}
+
+Resident memory of the server's process after storing, less that before, divided by the keys.`;
+}
+
+function plot(rows: readonly Row[]): string {
+  const valueBytes = [...new Set(rows.map((row) => row.valueBytes))];
+  return groupedBars({
+    title: 'Resident bytes a key, its value included',
+    unit: 'bytes',
+    groups: valueBytes.map((bytes) => ({
+      label: `${keyBytes} + ${bytes} bytes`,
+      bars: rows
+        .filter((row) => row.valueBytes === bytes)
+        .map((row) => ({ series: row.title, value: row.bytesPerKey })),
+    })),
+  });
+}

@@ -1,0 +1,66 @@
+/** Rounds in turn, A B A B: what slows the machine for a while slows all that are compared. */
+import type { BenchServer, ServerName } from './servers/server.ts';
+import { ratios, type Spread, spread } from './statistics.ts';
+
+/** What one round of one server gave. */
+export interface Figures {
+  readonly perSecond: number;
+  /** CPU microseconds of the server's process for each operation. */
+  readonly userUs: number;
+  readonly systemUs: number;
+  readonly p50Ns: number;
+  readonly p99Ns: number;
+  /** NaN where the generator doesn't tell. */
+  readonly p999Ns: number;
+  readonly maxNs: number;
+  /** 0..1: how much of a core the generator used. Near 1 the generator is the limit. */
+  readonly generatorShare: number;
+  /** Cores that neither server nor generator used: others' work, which makes figures worse. */
+  readonly othersCores: number;
+  /** How late an open loop's requests left, 99th percentile; 0 in a closed loop. */
+  readonly latenessP99Ns: number;
+}
+
+export interface ServerRounds {
+  readonly server: ServerName;
+  readonly title: string;
+  readonly rounds: readonly Figures[];
+}
+
+/** Several rounds of each server, in turn. */
+export async function runRounds(
+  servers: readonly BenchServer[],
+  rounds: number,
+  measure: (server: BenchServer, round: number) => Promise<Figures>,
+): Promise<ServerRounds[]> {
+  const results = servers.map((server) => ({
+    server: server.name,
+    title: server.title,
+    rounds: [] as Figures[],
+  }));
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, server] of servers.entries()) {
+      results[index]?.rounds.push(await measure(server, round));
+    }
+  }
+  return results;
+}
+
+/** Spread of one figure over a server's rounds; undefined where the generator doesn't tell it. */
+export function over(results: ServerRounds, figure: keyof Figures): Spread | undefined {
+  const values = results.rounds.map((round) => round[figure]);
+  return values.some(Number.isNaN) ? undefined : spread(values);
+}
+
+/** Ratio of CPU time an operation, over the same pairs: steadier where others use the cores too. */
+export function cpuRatio(results: ServerRounds, base: ServerRounds): Spread {
+  const of = (server: ServerRounds): number[] =>
+    server.rounds.map(({ userUs, systemUs }) => userUs + systemUs);
+  return ratios(of(results), of(base));
+}
+
+/** Ratio of throughput to another server's, over pairs of neighbouring rounds. */
+export function throughputRatio(results: ServerRounds, base: ServerRounds): Spread {
+  const of = (server: ServerRounds): number[] => server.rounds.map(({ perSecond }) => perSecond);
+  return ratios(of(results), of(base));
+}

@@ -1,0 +1,6 @@
+import { BenchError } from '../errors.ts';
+import type { BenchServer } from './server.ts';
+
+export async function startRdb(): Promise<BenchServer> {
+  throw new BenchError('r_db does not run yet');
+}
