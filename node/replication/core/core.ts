@@ -37,6 +37,7 @@ import { campaign, takeFreeLease } from './election.ts';
 import type { CoreServing, Effect, Input } from './io.ts';
 import { followLease } from './leadership.ts';
 import { noEdit } from './lease.ts';
+import { limits } from './limits.ts';
 import { startNextGeneration } from './loss.ts';
 import { beginShutdown, finishShutdown, release } from './shutdown.ts';
 import { type CoreOptions, type Intent, type State, tell } from './state.ts';
@@ -61,6 +62,7 @@ export class ShardCore {
       serving: { role: 'elsewhere' },
       attempt: undefined,
       campaignSince: undefined,
+      recheckAtMs: undefined,
       lossTold: undefined,
       refusalTold: undefined,
       stopping: false,
@@ -79,9 +81,9 @@ export class ShardCore {
 
   /** When to step with `tick`; undefined: only other inputs matter. */
   get wakeAtMs(): number | undefined {
-    const { tracker, reads, writes, nowMs, stopped } = this.#state;
+    const { tracker, reads, writes, nowMs, stopped, recheckAtMs } = this.#state;
     if (stopped || tracker.busy) return undefined;
-    const due = [reads.dueMs, writes.dueMs].filter((dueMs) => dueMs > nowMs);
+    const due = [reads.dueMs, writes.dueMs, recheckAtMs ?? nowMs].filter((dueMs) => dueMs > nowMs);
     return due.length === 0 ? undefined : Math.min(...due);
   }
 
@@ -191,7 +193,8 @@ function request(state: State, intent: Intent | undefined): void {
     return;
   }
   if (intent === undefined) {
-    finishShutdown(state);
+    if (state.stopping) finishShutdown(state);
+    else recheck(state);
     return;
   }
   if (intent.data !== undefined && !provide(state, intent.data)) return;
@@ -203,6 +206,19 @@ function request(state: State, intent: Intent | undefined): void {
   }
   state.attempt = intent.edit;
   state.effects.push(tracker.write(intent.base, intent.edit));
+}
+
+/** Looks again for a Lease that no watch has told, until one does. */
+function recheck(state: State): void {
+  const { tracker, nowMs } = state;
+  if (!tracker.unwatched) {
+    state.recheckAtMs = undefined;
+  } else if (state.recheckAtMs === undefined) {
+    state.recheckAtMs = nowMs + limits.recheckMs;
+  } else if (state.recheckAtMs <= nowMs) {
+    state.recheckAtMs = undefined;
+    readIfDue(state);
+  }
 }
 
 function readIfDue({ tracker, reads, effects, nowMs }: State): void {

@@ -1,9 +1,8 @@
 /** Inputs and effects of the core: data only, so that a script can write them down. */
 
+import type { RefusedReason } from '@r-db/leases/store.ts';
 import type { Epoch, Generation } from './identity.ts';
 import type { CurrentLease, LeaseEdit, ShardLease } from './lease.ts';
-
-export type RefusedReason = 'Forbidden' | 'NotFound' | 'Invalid' | 'TooManyRequests';
 
 export type Input =
   /** A watch or list told a Lease; it may be old. */

@@ -7,13 +7,10 @@ export const limits = {
   retryFirstMs: 100,
   /** Milliseconds. Longest wait between tries; a longer one delays recovery after an outage by that much. */
   retryMostMs: 5_000,
+  /** Milliseconds between reads of a Lease that no watch has told yet: how long its deletion may go unnoticed. */
+  recheckMs: 5_000,
   /** Part of a wait that is random, so that a thousand shards don't try in step. */
   retryJitter: 0.5,
-  /**
-   * Compare-and-sets of one core whose fate is unknown at a time. Each is on the same version, so
-   * winning any one settles all of them; more of them would be a store that never answers.
-   */
-  unresolvedMax: 64,
 } as const;
 
 assert(limits.retryFirstMs <= limits.retryMostMs, 'the first wait exceeds the longest');

@@ -11,9 +11,10 @@
  * with what it asked for, as version v2; `read 1 same` answers read 1 with the last Lease given.
  */
 
+import type { RefusedReason } from '@r-db/leases/store.ts';
 import { ShardCore } from './core.ts';
 import { epoch, generation, type Incarnation, incarnation, revision } from './identity.ts';
-import type { CoreEvent, CoreServing, Effect, Input, RefusedReason } from './io.ts';
+import type { CoreEvent, CoreServing, Effect, Input } from './io.ts';
 import type { LeaseEdit, ShardLease } from './lease.ts';
 
 /** Runs a script and gives it back with the effects that really came. Throws on a line it can't read. */

@@ -56,6 +56,8 @@ export interface State {
   attempt: LeaseEdit | undefined;
   /** The last request before this incarnation was free to campaign (rule 10). */
   campaignSince: number | undefined;
+  /** When to read again a Lease that no watch has told. */
+  recheckAtMs: number | undefined;
   /** Told once for each generation. */
   lossTold: Generation | undefined;
   /** Version of the Lease of which a refusal was told, to tell it once. */

@@ -41,8 +41,12 @@ export class LeaseTracker {
   #generationSeen: Generation = generation(0);
   #unresolved: LeaseEdit[] = [];
   #inFlight: Request | undefined;
-  #readWanted = false;
+  /** Something was told since the last quorum read was sent that only another one can judge. */
+  #inDoubt = false;
+  /** No quorum read was sent since a compare-and-set became unresolved. */
+  #unresolvedUnread = false;
   #confirmedBy = 0;
+  #watchedUid: string | undefined;
   #lastRequest = 0;
 
   constructor(tell: (effect: Effect) => void) {
@@ -69,7 +73,7 @@ export class LeaseTracker {
 
   /** Whether nothing may be decided before a quorum read has answered. */
   get readWanted(): boolean {
-    return this.#readWanted;
+    return this.#inDoubt || this.#unresolvedUnread;
   }
 
   get epochSeen(): Epoch {
@@ -96,6 +100,15 @@ export class LeaseTracker {
     return this.#confirmedBy;
   }
 
+  /**
+   * Whether the current object is known from a read alone. A watch tells the deletion only of what it has
+   * told: one that appeared and went in a gap of the watch would never be missed.
+   */
+  get unwatched(): boolean {
+    if (this.#lost !== undefined) return this.#lost !== 'Missing';
+    return this.#current !== undefined && this.#current.uid !== this.#watchedUid;
+  }
+
   /** Number of the last request sent: a read of a higher number was sent after now. */
   get lastRequest(): number {
     return this.#lastRequest;
@@ -106,6 +119,9 @@ export class LeaseTracker {
     const request = ++this.#lastRequest;
     const revision = this.#current?.revision;
     this.#inFlight = { kind: 'read', request, revision };
+    // What raises a doubt from now on is not answered by this read.
+    this.#inDoubt = false;
+    this.#unresolvedUnread = false;
     return { kind: 'read-lease', request };
   }
 
@@ -121,6 +137,7 @@ export class LeaseTracker {
 
   /** From a watch or list: perhaps old. */
   observed(lease: ShardLease): void {
+    this.#watchedUid = lease.uid;
     const problem = contradiction(lease);
     const known = this.#current;
     if (problem !== undefined) {
@@ -128,24 +145,26 @@ export class LeaseTracker {
     } else if (known === undefined) {
       this.#admit(lease);
     } else if (this.#lost !== undefined || lease.uid !== known.uid) {
-      this.#readWanted = true;
+      this.#inDoubt = true;
     } else if (lease.revision > known.revision) {
-      if (this.#wentBack(lease)) this.#readWanted = true;
+      if (this.#wentBack(lease)) this.#inDoubt = true;
       else this.#admit(lease);
     } else if (lease.revision === known.revision && lease.version !== known.version) {
-      this.#readWanted = true;
+      this.#inDoubt = true;
     }
   }
 
   /** From a watch: perhaps old, and of another UID. */
   deleted(uid: string): void {
-    if (uid === this.#current?.uid && this.#lost === undefined) this.#readWanted = true;
+    const known = this.#current;
+    if (uid === this.#watchedUid) this.#watchedUid = undefined;
+    if (known === undefined || this.#lost === 'Missing') return;
+    if (uid === known.uid || this.#lost !== undefined) this.#inDoubt = true;
   }
 
   /** Answer of a quorum read. False: it found a Lease that can't be acted on. */
   readAnswered(request: number, lease: ShardLease | undefined): boolean {
     const sent = this.#answered(request, 'read');
-    this.#readWanted = false;
     const known = this.#current;
     if (lease === undefined) {
       if (known !== undefined) this.#lose('Missing');
@@ -154,7 +173,7 @@ export class LeaseTracker {
     const problem = contradiction(lease);
     if (problem !== undefined) {
       this.ignore(`Lease at revision ${lease.revision}: ${problem}`);
-      this.#readWanted = this.hasUnresolved;
+      this.#unresolvedUnread = this.hasUnresolved;
       return false;
     }
     if (known === undefined) {
@@ -168,7 +187,7 @@ export class LeaseTracker {
     } else if (lease.revision < known.revision) {
       // A watch may have told a newer one since the read was sent; else the store itself went back.
       if (sent.revision === known.revision) this.#lose('RevisionWentBack');
-      else this.#readWanted = this.hasUnresolved;
+      else this.#unresolvedUnread = this.hasUnresolved;
       return true;
     } else if (this.#wentBack(lease)) {
       this.#lose('EpochWentBack');
@@ -184,7 +203,7 @@ export class LeaseTracker {
 
   readFailed(request: number): void {
     this.#answered(request, 'read');
-    this.#readWanted = true;
+    this.#inDoubt = true;
   }
 
   won(request: number, lease: ShardLease): void {
@@ -197,7 +216,7 @@ export class LeaseTracker {
 
   refused(request: number, missing: boolean): void {
     this.#answered(request, 'write');
-    if (missing) this.#readWanted = true;
+    if (missing) this.#inDoubt = true;
   }
 
   unresolved(request: number): void {
@@ -207,7 +226,7 @@ export class LeaseTracker {
     if (!this.#unresolved.some((other) => JSON.stringify(other) === known)) {
       this.#unresolved.push(edit);
     }
-    this.#readWanted = true;
+    this.#unresolvedUnread = true;
   }
 
   ignore(message: string): void {
@@ -233,7 +252,7 @@ export class LeaseTracker {
   #admit(lease: ShardLease): void {
     this.#current = lease as CurrentLease;
     this.#unresolved = [];
-    this.#readWanted = false;
+    this.#unresolvedUnread = false;
     this.#confirmedBy = 0;
     this.#epochSeen = lease.epoch > this.#epochSeen ? lease.epoch : this.#epochSeen;
     this.#generationSeen = lease.generation;
