@@ -92,6 +92,23 @@ export async function residentBytes(pid: number): Promise<number> {
   return Number(kibibytes) * 1024;
 }
 
+/** Clock ticks of /proc/PID/stat: 100 a second on every Linux that Node.js runs on. */
+const ticksPerSecond = 100;
+
+export interface CpuSeconds {
+  readonly user: number;
+  readonly system: number;
+}
+
+/** CPU time that all threads of a process have used so far. */
+export async function cpuSeconds(pid: number): Promise<CpuSeconds> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8');
+  // Behind the name, which may hold spaces: state, ppid, ...; utime and stime are the 12th and 13th.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const seconds = (field: number): number => Number(fields[field]) / ticksPerSecond;
+  return { user: seconds(11), system: seconds(12) };
+}
+
 /** A port of the loopback interface that is free now. */
 export async function freePort(): Promise<number> {
   const server = createServer();

@@ -1,13 +1,11 @@
 /** One round against one server, by our generator or by redis-benchmark. */
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { BenchError, MissingToolError } from '../errors.ts';
+import { cpuSeconds } from '../process.ts';
 import type { Figures } from '../rounds.ts';
 import { type Load, runLoad, type Sample } from './run.ts';
 
-/** Clock ticks of /proc/PID/stat: 100 a second on every Linux that Node.js runs on. */
-const ticksPerSecond = 100;
 /** redis-benchmark counts requests, not seconds: a few seconds' worth at each depth. */
 const redisBenchmarkRequests = 300_000;
 
@@ -46,15 +44,15 @@ export async function measureWithRedisBenchmark(load: Load & { pid: number }): P
   const requests = load.requests ?? redisBenchmarkRequests * Math.min(depth, 10);
   const argv = ['-h', '127.0.0.1', '-p', load.port, '-t', load.operation, '-n', requests];
   argv.push('-c', load.connections, '-P', depth, '-r', load.keys, '-d', load.valueBytes, '--csv');
-  const before = await cpuTicks(load.pid);
+  const before = await cpuSeconds(load.pid);
   const output = await promisify(execFile)('redis-benchmark', argv.map(String)).catch(
     (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') throw new MissingToolError('redis-benchmark', 'redis-tools');
       throw new BenchError(`redis-benchmark failed: ${error.message}`, { cause: error });
     },
   );
-  const after = await cpuTicks(load.pid);
-  const cpuUs = (ticks: number): number => (ticks / ticksPerSecond / requests) * 1e6;
+  const after = await cpuSeconds(load.pid);
+  const cpuUs = (seconds: number): number => (seconds / requests) * 1e6;
   return {
     ...readRedisBenchmark(output.stdout),
     userUs: cpuUs(after.user - before.user),
@@ -85,11 +83,4 @@ export function readRedisBenchmark(csv: string): Omit<Figures, 'userUs' | 'syste
     othersCores: Number.NaN,
     latenessP99Ns: 0,
   };
-}
-
-async function cpuTicks(pid: number): Promise<{ user: number; system: number }> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8');
-  // Behind the name, which may hold spaces: state, ppid, ...; utime and stime are the 12th and 13th.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { user: Number(fields[11]), system: Number(fields[12]) };
 }

@@ -1,0 +1,29 @@
+/** The gRPC server that does nothing, in a process of its own as r_db is. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { BenchError } from '../errors.ts';
+
+export interface GrpcTarget extends AsyncDisposable {
+  readonly title: string;
+  readonly pid: number;
+  readonly grpcPort: number;
+}
+
+export async function startEmptyGrpc(): Promise<GrpcTarget> {
+  const main = join(import.meta.dirname, '..', 'grpc', 'empty_main.ts');
+  const child = spawn(process.execPath, [main], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const gone = once(child, 'exit');
+  const dispose = async (): Promise<void> => {
+    child.kill('SIGTERM');
+    await gone;
+  };
+  for await (const line of createInterface({ input: child.stdout })) {
+    const port = /^listening on (\d+)$/.exec(line)?.[1];
+    if (port === undefined || child.pid === undefined) continue;
+    const title = 'empty grpc-js handler';
+    return { title, pid: child.pid, grpcPort: Number(port), [Symbol.asyncDispose]: dispose };
+  }
+  throw new BenchError('the empty gRPC server ended at its start');
+}
