@@ -1,0 +1,479 @@
+/**
+ * One RESP connection. Its bytes go to the engine a chunk at a time; what the engine says back decides
+ * what comes next. At any time a connection runs, or stands still for one of the reasons in `Blocked`, or because
+ * its client does not take its replies (`choked`). While it stands still it reads no more than it
+ * has, so what it costs is bounded.
+ */
+import type { Socket } from 'node:net';
+import { ParkReason, Stop } from '../engine/types.ts';
+import type { Client } from './client.ts';
+import type { ConnectionContext } from './context.ts';
+import { frameEnd } from './frame.ts';
+import { HeldInput } from './held-input.ts';
+import { serverLimits } from './limits.ts';
+import type { Recipient } from './outbox.ts';
+import type { Parked } from './parking.ts';
+import { Reply } from './reply.ts';
+
+type Blocked =
+  /** The next command waits for its shard. */
+  | 'parked'
+  /** A command in JavaScript works. */
+  | 'waiting'
+  /** A long value is being sent. */
+  | 'sending';
+
+const empty = new Uint8Array(0);
+const lineEnd = Buffer.from('\r\n');
+
+export class Connection implements Recipient, Parked {
+  readonly client: Client;
+  outStart = 0;
+  outEnd = 0;
+  holdsOutbox = false;
+  parkedUntilMs = 0;
+
+  readonly #context: ConnectionContext;
+  readonly #socket: Socket;
+  /** The engine's state of this connection. */
+  readonly #handle: number;
+  readonly #held: HeldInput;
+  /** Bytes that make the begun command whole; 0: unknown. */
+  #needed = 0;
+  #blocked: Blocked | undefined;
+  #parkReason: ParkReason = ParkReason.Busy;
+  #choked = false;
+  #chokedSinceMs = 0;
+  #advancing = false;
+  /** The client has closed its side: no more input. */
+  #ended = false;
+  /** The last reply is written: input is thrown away until the client closes. */
+  #closingSinceMs = 0;
+  #closed = false;
+  /** When the oldest command without reply came; 0: none. */
+  #arrivedMs = 0;
+  #long = { address: 0, length: 0, sent: 0, silent: false };
+
+  constructor(context: ConnectionContext, socket: Socket, handle: number, client: Client) {
+    this.#context = context;
+    this.#socket = socket;
+    this.#handle = handle;
+    this.client = client;
+    this.#held = new HeldInput(context.allowance);
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+    // A reset is no error of ours; 'close' follows.
+    socket.on('error', () => undefined);
+    socket.on('close', this.#onClose);
+  }
+
+  /** Bytes of begun and waiting commands. */
+  get heldBytes(): number {
+    return this.#held.length;
+  }
+
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Since when the client takes nothing, monotonic milliseconds; 0: it does. */
+  get chokedSinceMs(): number {
+    return this.#choked ? this.#chokedSinceMs : 0;
+  }
+
+  get closingSinceMs(): number {
+    return this.#closingSinceMs;
+  }
+
+  get idle(): boolean {
+    return this.#blocked === undefined && !this.#choked && this.outStart === this.outEnd;
+  }
+
+  // Input.
+
+  readonly #onData = (chunk: Buffer): void => {
+    const { engine, clock, statistics } = this.#context;
+    if (this.#closingSinceMs !== 0) {
+      return;
+    }
+    const nowMs = clock.monotonicMs();
+    this.client.activeMs = nowMs;
+    statistics.add('inputBytes', chunk.length);
+    if (this.#arrivedMs === 0) {
+      this.#arrivedMs = nowMs;
+    }
+    const held = this.#held;
+    const total = held.length + chunk.length;
+    if (!this.#runs()) {
+      this.#socket.pause();
+      this.#hold(chunk);
+    } else if (total < this.#needed || total > engine.input.length) {
+      if (this.#hold(chunk)) {
+        this.#advance();
+      }
+    } else {
+      const at = held.length === 0 ? 0 : held.moveTo(engine.input);
+      engine.input.set(chunk, at);
+      this.#run(engine.input.byteOffset, total, false);
+      if (this.#held.length !== 0) {
+        this.#advance();
+      }
+    }
+  };
+
+  #runs(): boolean {
+    return (
+      this.#blocked === undefined && !this.#choked && this.#closingSinceMs === 0 && !this.#closed
+    );
+  }
+
+  /** Goes on with what is held, as far as it can. */
+  #advance(): void {
+    if (this.#advancing) {
+      return;
+    }
+    this.#advancing = true;
+    const { engine } = this.#context;
+    const held = this.#held;
+    while (this.#runs() && held.length > 0 && held.length >= this.#needed) {
+      if (held.length <= engine.input.length) {
+        const end = held.moveTo(engine.input);
+        this.#run(engine.input.byteOffset, end, false);
+      } else {
+        this.#run(held.address, held.length, true);
+      }
+    }
+    this.#advancing = false;
+    if (this.#runs()) {
+      if (this.#ended) {
+        this.#finish();
+      } else if (this.#socket.isPaused()) {
+        this.#socket.resume();
+      }
+    }
+  }
+
+  /** Runs commands in bytes [0, end) at `base`; keeps what is left. */
+  #run(base: number, end: number, fromHeld: boolean): void {
+    const { engine, clock, statistics, outbox } = this.#context;
+    const { result } = engine;
+    const { client } = this;
+    let at = 0;
+    let monotonicMs = clock.monotonicMs();
+    let stop: Stop;
+    do {
+      const silent = client.replies !== 'on';
+      const skipping = client.replies === 'skip';
+      const changes = client.replyChanges;
+      const limit = skipping ? this.#oneCommand(base, at, end) : end;
+      stop = engine.execute(this.#handle, base, at, limit, 0, clock.nowMs(), monotonicMs);
+      const advanced = result.consumed !== at;
+      at = result.consumed;
+      if (advanced) {
+        this.parkedUntilMs = 0;
+      }
+      if (result.outputEnd > 0 && !silent) {
+        outbox.append(this, engine.output, result.outputEnd);
+      }
+      monotonicMs = clock.monotonicMs();
+      const goesOn = stop === Stop.Done || this.#continue(stop, silent);
+      if (skipping && advanced && client.replyChanges === changes) {
+        client.replies = 'on';
+      }
+      if (!goesOn) {
+        break;
+      }
+    } while (at < end && this.#runs());
+    this.#needed = stop === Stop.Incomplete ? result.needed : 0;
+    const kept = this.#keep(base, at, end, fromHeld);
+    if (this.#blocked === undefined) {
+      statistics.observe((monotonicMs - this.#arrivedMs) / 1000);
+      this.#arrivedMs = 0;
+    }
+    if (kept && this.#blocked === 'sending') {
+      outbox.flushOne(this);
+      this.#sendLong();
+    }
+  }
+
+  /** What a stop other than Done asks for; false: stand still. */
+  #continue(stop: Stop, silent: boolean): boolean {
+    const { result } = this.#context.engine;
+    switch (stop) {
+      case Stop.OutputFull:
+        return true;
+      case Stop.Call:
+        return this.#call(result.arguments, silent);
+      case Stop.Park:
+        this.#park(result.shard, result.reason);
+        return false;
+      case Stop.LongValue:
+        this.#blocked = 'sending';
+        this.#long = { address: result.address, length: result.length, sent: 0, silent };
+        return false;
+      case Stop.ProtocolError:
+        this.#context.statistics.add('protocolErrors', 1);
+        this.#finish();
+        return false;
+      default:
+        return this.#incomplete(result.needed);
+    }
+  }
+
+  #incomplete(needed: number): false {
+    const bytesMax = this.#context.commandBytesMax;
+    if (needed > bytesMax) {
+      this.#context.statistics.add('protocolErrors', 1);
+      this.fail(`ERR Protocol error: a command may have at most ${bytesMax} bytes`);
+    }
+    return false;
+  }
+
+  /** Keeps bytes [at, end): the window belongs to the next connection. */
+  #keep(base: number, at: number, end: number, fromHeld: boolean): boolean {
+    if (fromHeld) {
+      this.#held.drop(at);
+      return true;
+    }
+    if (at === end || this.#closingSinceMs !== 0) {
+      return true;
+    }
+    return this.#hold(this.#context.engine.view(base + at, end - at));
+  }
+
+  #hold(bytes: Uint8Array): boolean {
+    if (this.#held.append(bytes)) {
+      return true;
+    }
+    this.#context.statistics.add('overloads', 1);
+    this.fail('BUSY too many long commands are being received, try again later');
+    return false;
+  }
+
+  #oneCommand(base: number, at: number, end: number): number {
+    const length = frameEnd(this.#context.engine.view(base + at, end - at), 0, end - at);
+    return length < 0 ? end : at + length;
+  }
+
+  // Commands in JavaScript.
+
+  #call(views: readonly Uint8Array[], silent: boolean): boolean {
+    const reply = new Reply(this.client.protocol);
+    const done = this.#context.dispatch(this, views, reply);
+    if (done === undefined) {
+      this.#answer(reply, silent);
+      return true;
+    }
+    this.#blocked = 'waiting';
+    void done.then(() => {
+      this.#blocked = undefined;
+      if (!this.#closed) {
+        this.#answer(reply, silent);
+        this.#advance();
+      }
+    });
+    return false;
+  }
+
+  /** `silent`: replies were off when the command began. */
+  #answer(reply: Reply, silent: boolean): void {
+    const { client } = this;
+    const bytes = reply.bytes();
+    // CLIENT REPLY ON is the one command that is answered although replies were off before it.
+    if (client.replies === 'on' && (!silent || client.turnsRepliesOn) && bytes.length > 0) {
+      this.#context.outbox.append(this, bytes, bytes.length);
+    }
+    client.turnsRepliesOn = false;
+    if (this.client.quits) {
+      this.#finish();
+    }
+  }
+
+  setProtocol(version: 2 | 3): void {
+    this.client.protocol = version;
+    this.#context.engine.setProtocol(this.#handle, version);
+  }
+
+  // Waiting for a shard.
+
+  #park(shard: number, reason: ParkReason): void {
+    const { clock, parking, statistics } = this.#context;
+    if (this.parkedUntilMs === 0) {
+      this.parkedUntilMs = clock.monotonicMs() + this.#context.settings().promiseMilliseconds;
+    }
+    this.#blocked = 'parked';
+    this.#parkReason = reason;
+    if (!parking.park(this, shard)) {
+      statistics.add('overloads', 1);
+      // Not now: this connection's input is not kept yet.
+      setImmediate(() => this.#refuseParked('BUSY too many commands wait for their shard'));
+    }
+  }
+
+  wake(): void {
+    this.#blocked = undefined;
+    this.#advance();
+  }
+
+  giveUp(): void {
+    this.#refuseParked(
+      this.#parkReason === ParkReason.NotServing
+        ? 'CLUSTERDOWN Hash slot not served'
+        : 'TRYAGAIN The shard of this key is busy, try again later',
+    );
+  }
+
+  /** Answers the parked command with an error and passes over it. */
+  #refuseParked(error: string): void {
+    if (this.#closed || this.#blocked !== 'parked') {
+      return;
+    }
+    const held = this.#held;
+    const end = frameEnd(held.view(0, held.length), 0, held.length);
+    if (end < 0) {
+      throw new Error('a parked command is not whole');
+    }
+    held.drop(end);
+    this.parkedUntilMs = 0;
+    this.#blocked = undefined;
+    const reply = new Reply(this.client.protocol);
+    reply.error(error);
+    const { client } = this;
+    this.#answer(reply, client.replies !== 'on');
+    if (client.replies === 'skip') {
+      client.replies = 'on';
+    }
+    this.#advance();
+  }
+
+  // Output.
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#closed || this.#socket.destroyed) {
+      return true;
+    }
+    this.#context.statistics.add('outputBytes', bytes.length);
+    this.#socket.write(bytes);
+    if (this.#socket.writableLength === 0) {
+      return true;
+    }
+    this.#choke();
+    return false;
+  }
+
+  /** The kernel's buffer is full: read and run nothing more until the client has taken its replies. */
+  #choke(): void {
+    if (!this.#choked) {
+      this.#choked = true;
+      this.#chokedSinceMs = this.#context.clock.monotonicMs();
+      this.#context.choked.add(this);
+      this.#socket.write(empty, this.#onFlushed);
+    }
+  }
+
+  readonly #onFlushed = (error?: Error | null): void => {
+    if (this.#closed || error) {
+      return;
+    }
+    this.#chokedSinceMs = this.#context.clock.monotonicMs();
+    if (this.#socket.writableLength > 0) {
+      this.#socket.write(empty, this.#onFlushed);
+      return;
+    }
+    this.#choked = false;
+    this.#context.choked.delete(this);
+    this.#context.outbox.letGo(this);
+    if (this.#blocked === 'sending') {
+      this.#sendLong();
+    } else {
+      this.#advance();
+    }
+  };
+
+  /** Sends the pinned value piece by piece, straight from the arena. */
+  #sendLong(): void {
+    const { engine, outbox } = this.#context;
+    const long = this.#long;
+    while (!this.#choked && long.sent < long.length) {
+      const piece = Math.min(serverLimits.longValuePieceBytes, long.length - long.sent);
+      const bytes = engine.view(long.address + long.sent, piece);
+      long.sent += piece;
+      if (!long.silent) {
+        this.write(bytes);
+      }
+    }
+    if (this.#choked) {
+      return;
+    }
+    engine.unpin(long.address);
+    long.address = 0;
+    this.#blocked = undefined;
+    if (!long.silent) {
+      outbox.append(this, lineEnd, lineEnd.length);
+    }
+    this.#advance();
+  }
+
+  // The end.
+
+  readonly #onEnd = (): void => {
+    this.#ended = true;
+    if (this.#closingSinceMs !== 0) {
+      return;
+    }
+    if (this.#runs()) {
+      this.#finish();
+    }
+  };
+
+  /** Answers with an error and closes: the input can't be understood from here on. */
+  fail(error: string): void {
+    const reply = new Reply(this.client.protocol);
+    reply.error(error);
+    const bytes = reply.bytes();
+    this.#context.outbox.append(this, bytes, bytes.length);
+    this.#finish();
+  }
+
+  /** Closes once every reply is written. */
+  #finish(): void {
+    if (this.#closingSinceMs !== 0 || this.#closed) {
+      return;
+    }
+    this.#closingSinceMs = this.#context.clock.monotonicMs();
+    this.#context.closing.add(this);
+    this.#context.outbox.flushOne(this);
+    this.#socket.end();
+    // Unread input would make the kernel send a reset, and the client would never see the reply.
+    this.#socket.resume();
+  }
+
+  /** Shutdown: closes as soon as nothing is under way. */
+  closeWhenIdle(): void {
+    if (this.#runs()) {
+      this.#finish();
+    } else {
+      this.#ended = true;
+    }
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  readonly #onClose = (): void => {
+    this.#closed = true;
+    const { engine, outbox, parking } = this.#context;
+    if (this.#blocked === 'parked') {
+      parking.remove(this);
+    }
+    if (this.#long.address !== 0) {
+      engine.unpin(this.#long.address);
+    }
+    this.outEnd = this.outStart;
+    outbox.letGo(this);
+    this.#held.free();
+    engine.closeConnection(this.#handle);
+    this.#context.onClosed(this);
+  };
+}

@@ -1,0 +1,209 @@
+/** The RESP listener of one data thread, and all of its connections. */
+import { createServer, type Server, type Socket } from 'node:net';
+import { Client } from './client.ts';
+import { describeConnection } from './commands/client-list.ts';
+import { Connection } from './connection.ts';
+import type { ConnectionContext, Services } from './context.ts';
+import { Dispatcher } from './dispatch.ts';
+import { InputAllowance } from './held-input.ts';
+import { serverLimits } from './limits.ts';
+import { listen } from './listen.ts';
+import { Outbox } from './outbox.ts';
+import { Parking } from './parking.ts';
+import { type Answer, matches, type Question } from './questions.ts';
+import type { ThreadStatistics } from './statistics.ts';
+
+export interface RespOptions {
+  readonly services: Services;
+  readonly statistics: ThreadStatistics;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Several threads listen on the port. */
+  readonly reusePort: boolean;
+}
+
+export class RespServer {
+  readonly #services: Services;
+  readonly #statistics: ThreadStatistics;
+  readonly #context: ConnectionContext;
+  readonly #connections = new Map<number, Connection>();
+  readonly #server: Server;
+  readonly #timer: NodeJS.Timeout;
+  #drained: (() => void) | undefined;
+
+  private constructor(options: RespOptions) {
+    const { services, statistics } = options;
+    const { engine, clock } = services;
+    this.#services = services;
+    this.#statistics = statistics;
+    const dispatcher = new Dispatcher(services, statistics);
+    this.#context = {
+      engine,
+      clock,
+      statistics,
+      outbox: new Outbox(),
+      parking: new Parking({ engine, clock, statistics }),
+      allowance: new InputAllowance(engine, statistics),
+      commandBytesMax: engine.arena.options.valueBytesMax + serverLimits.commandOverheadBytes,
+      choked: new Set(),
+      closing: new Set(),
+      settings: services.settings,
+      dispatch: (connection, views, reply) => dispatcher.run(connection, views, reply),
+      onClosed: (connection) => this.#closed(connection),
+    };
+    this.#server = createServer(
+      {
+        // Replies to a client that has closed its side are still sent.
+        allowHalfOpen: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: serverLimits.keepAliveSeconds * 1000,
+      },
+      (socket) => this.#accept(socket),
+    );
+    this.#timer = setInterval(() => this.#tick(), serverLimits.tickMs).unref();
+  }
+
+  /** Rejects with the error of `listen` (EADDRINUSE, EACCES). */
+  static async start(options: RespOptions): Promise<RespServer> {
+    const server = new RespServer(options);
+    try {
+      await listen(server.#server, options);
+    } catch (error) {
+      clearInterval(server.#timer);
+      throw error;
+    }
+    return server;
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  /** About the connections of this thread. */
+  answer(question: Question): Answer {
+    const nowMs = this.#services.clock.monotonicMs();
+    const lines: string[] = [];
+    for (const connection of this.#connections.values()) {
+      if (!matches(connection.client, question.filter, nowMs)) {
+        continue;
+      }
+      lines.push(describeConnection(connection, nowMs));
+      if (question.kind === 'kill') {
+        connection.destroy();
+      }
+    }
+    return lines;
+  }
+
+  stopAccepting(): void {
+    this.#server.close();
+  }
+
+  /** Closes every connection once what it has asked is answered; resolves when none is left. */
+  async drain(): Promise<void> {
+    this.stopAccepting();
+    if (this.#connections.size > 0) {
+      const drained = new Promise<void>((resolve) => {
+        this.#drained = resolve;
+      });
+      for (const connection of this.#connections.values()) {
+        connection.closeWhenIdle();
+      }
+      await drained;
+    }
+    clearInterval(this.#timer);
+  }
+
+  /** Cuts off whoever is left. */
+  destroy(): void {
+    this.stopAccepting();
+    clearInterval(this.#timer);
+    for (const connection of this.#connections.values()) {
+      connection.destroy();
+    }
+  }
+
+  #accept(socket: Socket): void {
+    const { statistics } = this.#context;
+    if (!statistics.enter(this.#services.settings().connectionsMax)) {
+      this.#refuse(socket, 'ERR max number of clients reached');
+      return;
+    }
+    const handle = this.#services.engine.openConnection();
+    if (handle === 0) {
+      statistics.leave();
+      this.#refuse(socket, 'OOM no memory is left for another connection');
+      return;
+    }
+    statistics.add('connectionsAccepted', 1);
+    const client = new Client({
+      id: statistics.nextClientId(),
+      address: `${showHost(socket.remoteAddress)}:${socket.remotePort ?? 0}`,
+      localAddress: `${showHost(socket.localAddress)}:${socket.localPort ?? 0}`,
+      nowMs: this.#services.clock.monotonicMs(),
+    });
+    this.#connections.set(client.id, new Connection(this.#context, socket, handle, client));
+  }
+
+  #refuse(socket: Socket, error: string): void {
+    this.#statistics.add('connectionsRefused', 1);
+    socket.on('error', () => undefined);
+    socket.end(`-${error}\r\n`, () => socket.destroy());
+  }
+
+  #closed(connection: Connection): void {
+    this.#context.choked.delete(connection);
+    this.#context.closing.delete(connection);
+    this.#connections.delete(connection.client.id);
+    this.#statistics.leave();
+    if (this.#connections.size === 0) {
+      this.#drained?.();
+    }
+  }
+
+  /** Cuts off who takes no replies for too long, or keeps a finished connection open. */
+  #tick(): void {
+    const { choked, closing, clock, statistics } = this.#context;
+    const nowMs = clock.monotonicMs();
+    statistics.set('movedMs', nowMs);
+    let unsentBytes = 0;
+    let slowest: Connection | undefined;
+    for (const connection of choked) {
+      unsentBytes += connection.unsentBytes;
+      if (slowest === undefined || connection.chokedSinceMs < slowest.chokedSinceMs) {
+        slowest = connection;
+      }
+      if (nowMs - connection.chokedSinceMs > serverLimits.slowConsumerMs) {
+        this.#cutOff(connection);
+      }
+    }
+    statistics.set('unsentBytes', unsentBytes);
+    if (slowest !== undefined && unsentBytes > serverLimits.unsentBytesMax) {
+      this.#cutOff(slowest);
+    }
+    for (const connection of closing) {
+      if (
+        nowMs - connection.closingSinceMs > serverLimits.lingerMs &&
+        connection.unsentBytes === 0
+      ) {
+        connection.destroy();
+      }
+    }
+  }
+
+  #cutOff(connection: Connection): void {
+    if (this.#context.choked.delete(connection)) {
+      this.#statistics.add('slowConsumers', 1);
+      connection.destroy();
+    }
+  }
+}
+
+/** IPv4 addresses as people write them, also where the socket takes both families. */
+function showHost(address: string | undefined): string {
+  const host = (address ?? '').replace(/^::ffff:/, '');
+  return host.includes(':') ? `[${host}]` : host;
+}
