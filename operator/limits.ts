@@ -22,6 +22,8 @@ export const limits = {
   requestsAtOnce: 8,
   /** One request to the API server. Its own time-out is 60 s; who waits longer only piles up. */
   requestTimeoutMs: 15_000,
+  /** Failed reconciles in a row that no condition tells of: most errors pass by themselves. */
+  failuresUntold: 3,
   /** One reconcile. It is abandoned and tried again after that; nothing is lost by it. */
   reconcileTimeoutMs: 120_000,
 

@@ -1,6 +1,9 @@
 /** Names, labels and annotations of what the operator makes. */
 import { APP_NAME, LABEL, MANAGED_BY } from '@r-db/proto/leases.ts';
 
+/** Label by which everything of a cluster is found. */
+export const LABEL_CLUSTER = LABEL.cluster;
+
 export const annotations = {
   /** Hash of the pod template a pod was made from. */
   templateHash: 'rdb.dev/template-hash',
@@ -8,6 +11,8 @@ export const annotations = {
   appliedHash: 'rdb.dev/applied-hash',
   /** On the StatefulSet: a second copy of the hash seed, should the ConfigMap be deleted. */
   hashSeed: 'rdb.dev/hash-seed',
+  /** On the ConfigMap: generations of shards of which the loss before them has been told. */
+  told: 'rdb.dev/told-generations',
   /** On pods: names of labels and annotations that spec.podMetadata gave them. */
   podMetadata: 'rdb.dev/pod-metadata',
   /** On the RDbCluster, by a person: shards, or the hash of a template. */

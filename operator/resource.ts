@@ -3,7 +3,7 @@
  * is crds/rdbclusters.rdb.dev.yaml; a test holds these types against it by the tables below.
  */
 import type { JsonObject } from './json.ts';
-import type { Metadata } from './objects.ts';
+import type { KubernetesObject, Metadata } from './objects.ts';
 
 export const GROUP = 'rdb.dev';
 export const VERSION = 'v1alpha1';
@@ -103,6 +103,15 @@ export interface Condition {
 
 export type Quantities = Readonly<Record<string, string | number>>;
 export type Texts = Readonly<Record<string, string>>;
+
+/** The API server has checked it against the schema: what it hands out is one. */
+export function asCluster(object: KubernetesObject): RDbCluster {
+  return object as unknown as RDbCluster;
+}
+
+export function asObject(cluster: RDbCluster): KubernetesObject {
+  return cluster as unknown as KubernetesObject;
+}
 
 /** `true` where a field is a leaf here: everything under it is Kubernetes' own or free text. */
 type Fields<T> = { readonly [K in keyof Required<T>]: true | object };
