@@ -1,0 +1,49 @@
+/** Bounds of the client. Relations are checked when the module loads. */
+
+const MiB = 1024 * 1024;
+
+/** Time for a call, retries included, if it does not say otherwise. */
+export const TIMEOUT_MS_DEFAULT = 5_000;
+/** Longest time that a timer can count. */
+export const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+/** Time for `connect` to hear a topology from one of the addresses. */
+export const CONNECT_TIMEOUT_MS_DEFAULT = 5_000;
+/** Time for one address to answer, before the next is asked. */
+export const SEED_TIMEOUT_MS = 2_000;
+
+/** Operations in one Batch: more gain nothing (the cost of the call is spread already) and delay the first answer. */
+export const BATCH_OPERATIONS_MAX = 512;
+/** Bytes of keys and values in one Batch of several operations; the server allows 1 MiB. */
+export const BATCH_BYTES_MAX = MiB;
+/** Batches to one node at once. While all are out, operations gather in the queue and the next batch is larger. */
+export const BATCHES_PER_NODE_MAX = 8;
+/** Operations of a client that are not answered yet; more are refused (OVERLOADED). */
+export const OPERATIONS_MAX = 65_536;
+/** Bytes of keys and values of these. */
+export const OPERATION_BYTES_MAX = 256 * MiB;
+
+/** Redirects that an operation follows at once; then it waits, since the nodes don't agree. */
+export const REDIRECTS_AT_ONCE_MAX = 4;
+/** First wait before a retry; doubles, with jitter, up to the longest. */
+export const BACKOFF_MS_MIN = 10;
+export const BACKOFF_MS_MAX = 500;
+
+/** Connections: first and longest wait before connecting again. */
+export const RECONNECT_MS_MIN = 50;
+export const RECONNECT_MS_MAX = 2_000;
+/** A silent connection is asked for a sign of life so often; without one for so long it is given up. */
+export const KEEPALIVE_MS = 10_000;
+export const KEEPALIVE_TIMEOUT_MS = 5_000;
+
+const relations: readonly [boolean, string][] = [
+  [BATCH_OPERATIONS_MAX <= 4096, 'the server takes 4096 operations in a batch'],
+  [BATCH_BYTES_MAX <= MiB, 'the server takes 1 MiB in a batch'],
+  [BATCH_OPERATIONS_MAX * BATCHES_PER_NODE_MAX <= OPERATIONS_MAX, 'one node can be kept busy'],
+  [
+    BACKOFF_MS_MIN < BACKOFF_MS_MAX && BACKOFF_MS_MAX < TIMEOUT_MS_DEFAULT,
+    'a call retries several times',
+  ],
+  [SEED_TIMEOUT_MS < CONNECT_TIMEOUT_MS_DEFAULT, 'connect tries more than one address'],
+  [KEEPALIVE_TIMEOUT_MS < KEEPALIVE_MS, 'one sign of life at a time'],
+];
+for (const [holds, what] of relations) if (!holds) throw new Error(`limits.ts: ${what}`);

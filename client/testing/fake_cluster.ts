@@ -1,0 +1,435 @@
+/**
+ * Nodes that speak rdb.v1 over real gRPC on free ports, with maps for data and faults to order: what
+ * the client does about redirects, failovers and broken connections can be shown with them.
+ */
+import {
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
+import type { ReasonName } from '@r-db/proto/errors.ts';
+import {
+  type ClusterServer,
+  ClusterService,
+  type ShardInfo,
+  type TopologyRequest,
+  type TopologyResponse,
+} from '@r-db/proto/generated/rdb/v1/cluster.ts';
+import { ErrorReason, type OperationError } from '@r-db/proto/generated/rdb/v1/errors.ts';
+import {
+  type BatchRequest,
+  type BatchResponse,
+  type KeyValueServer,
+  KeyValueService,
+  type Operation,
+  type OperationResult,
+  type ScanRequest,
+  type ScanResponse,
+  SetCondition,
+} from '@r-db/proto/generated/rdb/v1/key_value.ts';
+import { keyToShard, shardToSlots } from '@r-db/proto/slots.ts';
+
+type Outcome = NonNullable<OperationResult['outcome']>;
+
+interface Record {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly version: number;
+  readonly expireAtMs: bigint | undefined;
+}
+
+export interface FakeNode {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  /** Sizes of the batches that came, and the keys in them. */
+  readonly batches: string[][];
+  /** What to do with the next batches, instead of executing them: an answer for each operation, or a broken connection. */
+  readonly faults: (ReasonName | 'break')[];
+  /** Executes the next batches, and breaks the connection instead of answering. */
+  breaksAfterExecuting: number;
+  /** While set, batches wait for it. */
+  hold: Promise<void> | undefined;
+  /** Breaks all connections and listens no more. */
+  kill(): void;
+  openTopologies(): number;
+}
+
+export interface FakeCluster extends AsyncDisposable {
+  readonly nodes: readonly FakeNode[];
+  /** Changes the leader of a shard (undefined: none) and tells it to those who follow the topology. */
+  lead(shard: number, node: number | undefined): void;
+  /** The same, but nobody is told: clients learn it from NOT_LEADER. */
+  leadSilently(shard: number, node: number | undefined): void;
+  /** The leader of the shard of a key. */
+  leaderOf(key: string): FakeNode;
+}
+
+export async function startFakeCluster({
+  nodes: count = 3,
+  shards = 8,
+} = {}): Promise<FakeCluster> {
+  const cluster = new Cluster(shards);
+  for (let i = 0; i < count; i++) cluster.nodes.push(await Node.start(cluster, `fake-${i}`));
+  for (let shard = 0; shard < shards; shard++) cluster.leaders[shard] = shard % count;
+  return cluster;
+}
+
+class Cluster implements FakeCluster {
+  readonly nodes: Node[] = [];
+  readonly leaders: (number | undefined)[] = [];
+  readonly epochs: number[] = [];
+  readonly data: Map<string, Record>[];
+  version = 0;
+
+  constructor(shards: number) {
+    this.data = Array.from({ length: shards }, () => new Map<string, Record>());
+    this.epochs = this.data.map(() => 1);
+  }
+
+  lead(shard: number, node: number | undefined): void {
+    this.leadSilently(shard, node);
+    for (const one of this.nodes) one.tellTopology([shard]);
+  }
+
+  leadSilently(shard: number, node: number | undefined): void {
+    this.leaders[shard] = node;
+    this.epochs[shard] = (this.epochs[shard] ?? 0) + 1;
+  }
+
+  leaderOf(key: string): Node {
+    const node = this.nodes[this.leaders[keyToShard(key, this.data.length)] ?? -1];
+    if (node === undefined) throw new Error(`nobody leads the shard of ${key}`);
+    return node;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const node of this.nodes) node.kill();
+  }
+}
+
+class Node implements FakeNode {
+  readonly name: string;
+  readonly port: number;
+  readonly batches: string[][] = [];
+  readonly faults: FakeNode['faults'] = [];
+  breaksAfterExecuting = 0;
+  hold: Promise<void> | undefined;
+  readonly #cluster: Cluster;
+  readonly #server: Server;
+  readonly #followers = new Set<ServerWritableStream<TopologyRequest, TopologyResponse>>();
+
+  static async start(cluster: Cluster, name: string): Promise<Node> {
+    const server = new Server({
+      'grpc.max_receive_message_length': -1,
+      'grpc.max_send_message_length': -1,
+    });
+    const port = await new Promise<number>((resolve, reject) => {
+      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      );
+    });
+    return new Node(cluster, { name, port, server });
+  }
+
+  constructor(
+    cluster: Cluster,
+    { name, port, server }: { name: string; port: number; server: Server },
+  ) {
+    this.#cluster = cluster;
+    this.#server = server;
+    this.name = name;
+    this.port = port;
+    server.addService(KeyValueService, this.#keyValue());
+    server.addService(ClusterService, this.#clusterService());
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  kill(): void {
+    this.#server.forceShutdown();
+  }
+
+  openTopologies(): number {
+    return this.#followers.size;
+  }
+
+  tellTopology(shards: readonly number[]): void {
+    for (const follower of this.#followers) follower.write(this.#topology(shards, false));
+  }
+
+  #keyValue(): KeyValueServer {
+    const unused = (): never => {
+      throw new Error('the client uses Batch and Scan only');
+    };
+    const names = ['get', 'set', 'delete', 'increment', 'append', 'touch', 'stream', 'watch'];
+    return {
+      ...(Object.fromEntries(names.map((name) => [name, unused])) as unknown as KeyValueServer),
+      batch: (call, callback) => void this.#batch(call, callback),
+      scan: (call) => this.#scan(call),
+    };
+  }
+
+  #clusterService(): ClusterServer {
+    return {
+      topology: (call) => {
+        this.#followers.add(call);
+        call.on('cancelled', () => this.#followers.delete(call));
+        call.write(this.#topology(this.#cluster.leaders.keys(), true));
+      },
+      stats: (_call, callback) =>
+        callback(null, {
+          node: this.name,
+          incarnation: '00000000000000ab',
+          version: '0.1.0',
+          uptimeMs: 61_000n,
+          memory: {
+            budget: 1_073_741_824n,
+            used: 104_857_600n,
+            records: 0n,
+            index: 0n,
+            buffers: 0n,
+          },
+          shards: this.#ledShards().map((shard) => ({
+            shard,
+            leader: true,
+            epoch: BigInt(this.#cluster.epochs[shard] ?? 0),
+            generation: 1n,
+            sequence: 9n,
+            keys: BigInt(this.#cluster.data[shard]?.size ?? 0),
+            bytes: 64n * BigInt(this.#cluster.data[shard]?.size ?? 0),
+          })),
+          connections: 1,
+          expiredKeys: 0n,
+        }),
+      transferLeadership: () => undefined,
+      moveReplica: () => undefined,
+    };
+  }
+
+  async #batch(
+    call: ServerUnaryCall<BatchRequest, BatchResponse>,
+    callback: sendUnaryData<BatchResponse>,
+  ): Promise<void> {
+    const { operations } = call.request;
+    this.batches.push(
+      operations.map(({ request }) => Buffer.from(request?.value.key ?? []).toString()),
+    );
+    await this.hold;
+    const fault = this.faults.shift();
+    if (fault === 'break') return this.#breakConnections();
+    const results = operations.map((operation) => ({
+      outcome: fault === undefined ? this.#execute(operation) : failed(fault, 'as ordered'),
+    }));
+    if (this.breaksAfterExecuting > 0) {
+      this.breaksAfterExecuting--;
+      return this.#breakConnections();
+    }
+    callback(null, { results });
+  }
+
+  /** Without a word, as when a machine dies; the port stays open. */
+  #breakConnections(): void {
+    const { sessions } = this.#server as unknown as { sessions: Map<{ destroy(): void }, unknown> };
+    for (const session of [...sessions.keys()]) session.destroy();
+  }
+
+  #execute({ request }: Operation): Outcome {
+    if (request === undefined) return failed('INVALID', 'no request');
+    const shard = keyToShard(request.value.key, this.#cluster.data.length);
+    const elsewhere = this.#elsewhere(shard);
+    if (elsewhere !== undefined) return { $case: 'error', value: elsewhere };
+    const map = this.#cluster.data[shard] ?? new Map<string, Record>();
+    const name = Buffer.from(request.value.key).toString('latin1');
+    const record = map.get(name);
+    const put = (value: Uint8Array, expireAtMs: bigint | undefined): Uint8Array => {
+      const version = (record?.version ?? 0) + 1;
+      map.set(name, { key: request.value.key, value, version, expireAtMs });
+      return versionOf(version);
+    };
+    switch (request.$case) {
+      case 'get':
+        return {
+          $case: 'get',
+          value: {
+            found: record !== undefined,
+            value: record?.value ?? Buffer.alloc(0),
+            version: versionOf(record?.version ?? 0),
+            expireAtMs: record?.expireAtMs,
+            stalenessMs: undefined,
+          },
+        };
+      case 'set': {
+        const { condition, ifVersion, expiry, value } = request.value;
+        const applied =
+          condition === SetCondition.UNSPECIFIED ||
+          (condition === SetCondition.IF_PRESENT) === (record !== undefined);
+        if (!applied) return { $case: 'set', value: { applied, version: Buffer.alloc(0) } };
+        if (
+          ifVersion !== undefined &&
+          Buffer.compare(ifVersion, versionOf(record?.version ?? 0)) !== 0
+        ) {
+          return failed('VERSION_MISMATCH', 'another version');
+        }
+        return { $case: 'set', value: { applied, version: put(value, expiryOf(expiry, record)) } };
+      }
+      case 'delete':
+        return { $case: 'delete', value: { deleted: map.delete(name) } };
+      case 'increment': {
+        const text = Buffer.from(record?.value ?? Buffer.from('0')).toString();
+        if (!/^-?\d+$/.test(text))
+          return failed('NOT_AN_INTEGER', 'the value is not a signed 64-bit integer');
+        const value = BigInt(text) + (request.value.by ?? 1n);
+        return {
+          $case: 'increment',
+          value: { value, version: put(Buffer.from(String(value)), record?.expireAtMs) },
+        };
+      }
+      case 'append': {
+        const value = Buffer.concat([record?.value ?? Buffer.alloc(0), request.value.value]);
+        return {
+          $case: 'append',
+          value: { length: BigInt(value.length), version: put(value, record?.expireAtMs) },
+        };
+      }
+      case 'touch': {
+        const found = record !== undefined;
+        const { expiry } = request.value;
+        const expireAtMs = expiry === undefined ? record?.expireAtMs : expiryOf(expiry, record);
+        const version = found ? put(record.value, expireAtMs) : Buffer.alloc(0);
+        return {
+          $case: 'touch',
+          value: { found, expireAtMs: found ? expireAtMs : undefined, version },
+        };
+      }
+    }
+  }
+
+  /** Pages of two keys; the token is the last key told. */
+  #scan(call: ServerWritableStream<ScanRequest, ScanResponse>): void {
+    const { shards, resumeToken, withValues, match } = call.request;
+    const shard = shards[0] ?? 0;
+    const elsewhere = this.#elsewhere(shard);
+    const fault = this.faults.shift();
+    if (elsewhere !== undefined || fault !== undefined) {
+      call.emit(
+        'error',
+        Object.assign(new Error('UNAVAILABLE'), { code: 14, details: 'as ordered' }),
+      );
+      return;
+    }
+    const prefix = Buffer.from(match).toString().replace(/\*$/, '');
+    const names = [...(this.#cluster.data[shard]?.keys() ?? [])].sort();
+    let rest = names.filter((name) => name > Buffer.from(resumeToken).toString('latin1'));
+    do {
+      const page = rest.slice(0, 2);
+      rest = rest.slice(2);
+      const entries = page
+        .filter((name) => name.startsWith(prefix))
+        .flatMap((name) => this.#cluster.data[shard]?.get(name) ?? [])
+        .map(({ key, value, version, expireAtMs }) => ({
+          key,
+          version: versionOf(version),
+          ...(withValues ? { value } : {}),
+          ...(expireAtMs === undefined ? {} : { expireAtMs }),
+        }));
+      const token = rest.length > 0 ? Buffer.from(page.at(-1) ?? '', 'latin1') : Buffer.alloc(0);
+      call.write({ entries, resumeToken: token, shard });
+      if (this.breaksAfterExecuting > 0) {
+        this.breaksAfterExecuting--;
+        setImmediate(() => this.#breakConnections());
+        return;
+      }
+    } while (rest.length > 0);
+    call.end();
+  }
+
+  #elsewhere(shard: number): OperationError | undefined {
+    const leader = this.#cluster.leaders[shard];
+    const node = leader === undefined ? undefined : this.#cluster.nodes[leader];
+    if (node === this) return undefined;
+    const none = { message: 'as it is', leader: undefined };
+    if (node === undefined) return { ...none, reason: ErrorReason.NO_LEADER, retryAfterMs: 1 };
+    const grpc = { host: '127.0.0.1', port: node.port };
+    return {
+      ...none,
+      reason: ErrorReason.NOT_LEADER,
+      leader: { shard, node: node.name, grpc, resp: grpc },
+    };
+  }
+
+  #ledShards(): number[] {
+    return [...this.#cluster.leaders.keys()].filter(
+      (shard) => this.#cluster.nodes[this.#cluster.leaders[shard] ?? -1] === this,
+    );
+  }
+
+  #topology(shards: Iterable<number>, complete: boolean): TopologyResponse {
+    const { nodes, data } = this.#cluster;
+    return {
+      clusterId: 'fake-cluster-uid',
+      version: BigInt(++this.#cluster.version),
+      complete,
+      nodes: complete ? nodes.map((node, i) => node.info(i)) : [],
+      removedNodes: [],
+      shards: [...shards].map((shard) => this.#shardInfo(shard)),
+      shardsTotal: data.length,
+      info: complete
+        ? {
+            cluster: 'fake',
+            node: this.name,
+            version: '0.1.0',
+            retriesOnce: false,
+            keyBytesMax: 65_536,
+            valueBytesMax: 16_777_216,
+          }
+        : undefined,
+    };
+  }
+
+  info(i: number): TopologyResponse['nodes'][number] {
+    return {
+      name: this.name,
+      id: String(i).repeat(40),
+      incarnation: '00000000000000ab',
+      grpc: { host: '127.0.0.1', port: this.port },
+      resp: { host: '127.0.0.1', port: 6379 + i },
+      zone: `zone-${i}`,
+      host: 'machine',
+    };
+  }
+
+  #shardInfo(shard: number): ShardInfo {
+    const leader = this.#cluster.nodes[this.#cluster.leaders[shard] ?? -1]?.name ?? '';
+    return {
+      shard,
+      ...shardToSlots(shard, this.#cluster.data.length),
+      leader,
+      followers: [],
+      inSync: leader === '' ? [] : [leader],
+      epoch: BigInt(this.#cluster.epochs[shard] ?? 0),
+      generation: 1n,
+    };
+  }
+}
+
+function failed(reason: ReasonName, message: string): Outcome {
+  return { $case: 'error', value: { reason: ErrorReason[reason], message, leader: undefined } };
+}
+
+function versionOf(version: number): Uint8Array {
+  return version === 0 ? Buffer.alloc(0) : Buffer.from([0, version]);
+}
+
+type GivenExpiry = { readonly $case: string; readonly value: bigint | boolean } | undefined;
+
+function expiryOf(expiry: GivenExpiry, record: Record | undefined): bigint | undefined {
+  if (expiry?.$case === 'keepExpiry') return record?.expireAtMs;
+  if (expiry?.$case === 'expireAfterMs') return BigInt(Date.now()) + BigInt(expiry.value);
+  if (expiry?.$case === 'expireAtMs') return BigInt(expiry.value);
+  return undefined;
+}
