@@ -1,0 +1,25 @@
+/** What passes between the agent in the main thread and the `ShardHost` in a data thread. */
+
+import type { MessagePort } from 'node:worker_threads';
+import type { ShardReport } from '../replication/host.ts';
+
+/** Travels to the thread: `workerData`, both ports in the transfer list (`linkPorts`). */
+export interface HostLink {
+  readonly thread: number;
+  readonly threads: number;
+  /** A LeaseStore is served over it. */
+  readonly leases: MessagePort;
+  /** Orders one way, reports the other. */
+  readonly orders: MessagePort;
+}
+
+export const linkPorts = ({ leases, orders }: HostLink): MessagePort[] => [leases, orders];
+
+export type Order =
+  /** The node has its Lease: begin to lead. `ended` are earlier starts of this very pod. */
+  { readonly kind: 'start'; readonly ended: readonly string[] } | { readonly kind: 'shutdown' };
+
+export type FromHost =
+  | { readonly kind: 'report'; readonly report: ShardReport }
+  /** All shards of the thread have stopped and are given up as far as they can be. */
+  | { readonly kind: 'stopped' };
