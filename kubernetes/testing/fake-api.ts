@@ -52,6 +52,8 @@ export class FakeApi implements AsyncDisposable {
   readonly objects = new FakeObjects();
   /** Every request so far, watches included. */
   readonly requests: FakeRequest[] = [];
+  /** Connections made since the start. */
+  connections = 0;
   readonly #resources: readonly Resource[];
   readonly #sockets = new Set<Socket>();
   readonly #watches = new Set<FakeWatch>();
@@ -110,9 +112,14 @@ export class FakeApi implements AsyncDisposable {
     for (const watch of this.#watches) watch.bookmark(this.objects.version);
   }
 
-  /** Ends all watches: `end` as a server does at its time-out, `cut` as a broken network does. */
-  breakWatches(how: 'end' | 'cut' = 'cut'): void {
-    for (const watch of [...this.#watches]) watch.stop(how);
+  /**
+   * Ends all watches: `end` as a server does at its time-out, `cut` as a broken network does,
+   * `garbage` with a line that is no JSON.
+   */
+  breakWatches(how: 'end' | 'cut' | 'garbage' = 'cut'): void {
+    const watches = [...this.#watches];
+    this.#watches.clear();
+    for (const watch of watches) watch.stop(how);
   }
 
   /** `frozen`: takes connections and answers nothing; `refusing`: nobody listens. */
@@ -133,6 +140,7 @@ export class FakeApi implements AsyncDisposable {
       this.#serve(request, response).catch((error: unknown) => answerError(response, error));
     });
     server.on('connection', (socket) => {
+      this.connections++;
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
     });

@@ -8,6 +8,7 @@ export class FakeWatch {
   readonly #request: FakeRequest;
   readonly #response: ServerResponse;
   readonly #matches: Matcher;
+  #stopped = false;
 
   constructor(request: FakeRequest, response: ServerResponse) {
     this.#request = request;
@@ -58,12 +59,14 @@ export class FakeWatch {
     this.#send('BOOKMARK', { kind: resource.kind, metadata });
   }
 
-  stop(how: 'end' | 'cut'): void {
-    if (how === 'end') this.#response.end();
+  stop(how: 'end' | 'cut' | 'garbage'): void {
+    this.#stopped = true;
+    if (how === 'garbage') this.#response.end('{"type":"MODI\n');
+    else if (how === 'end') this.#response.end();
     else this.#response.destroy();
   }
 
   #send(type: string, object: FakeObject | Readonly<Record<string, unknown>>): void {
-    this.#response.write(`${JSON.stringify({ type, object })}\n`);
+    if (!this.#stopped) this.#response.write(`${JSON.stringify({ type, object })}\n`);
   }
 }
