@@ -60,6 +60,9 @@ describe('the shape of the code', () => {
     const marks = new RegExp(
       ['@ts-' + '(ignore|nocheck|expect-error)', 'biome-' + 'ignore'].join('|'),
     );
-    expect(found(marks, (file) => file !== 'scripts/check-shape.test.ts')).to.deep.equal([]);
+    // AssemblyScript's decorators are not TypeScript's: there the mark is for editors only.
+    const checked = (file: string): boolean =>
+      file !== 'scripts/check-shape.test.ts' && !file.startsWith('node/engine/assembly/');
+    expect(found(marks, checked)).to.deep.equal([]);
   });
 });
