@@ -55,7 +55,11 @@ export async function bundle(checkout: string, folder: string): Promise<Bundled>
     return name;
   };
   for (let path = pending.shift(); path !== undefined; path = pending.shift()) {
-    await bundleOne(path, join(folder, names.get(path) ?? ''), checkout, refer);
+    try {
+      await bundleOne(path, join(folder, names.get(path) ?? ''), checkout, refer);
+    } catch {
+      process.stderr.write(`left out of the image: ${path}\n`); // TEMPORARY
+    }
   }
   return { files: [...names.values()].sort() };
 }
