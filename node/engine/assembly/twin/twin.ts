@@ -1,0 +1,315 @@
+/**
+ * The twin of a shard: changes of the hidden side, freeze, commit, rollback, swap, drain, replay.
+ * The picture is in shard.ts.
+ *
+ * The log of a batch has an entry of 24 bytes for each change: hash, sequence, reference after,
+ * reference before. Replaying needs no key: the other side holds exactly the references `before`.
+ */
+import {
+  BATCH_ENTRIES_MAX,
+  BATCH_GARBAGE_BYTES_MAX,
+  BREAK_FREE_EARLY,
+  BREAK_SKIP_REPLAY,
+  BREAK_SWAP_FIRST,
+} from '../generated/constants';
+import { KIND_INDEX, snapshotOf, Thread } from '../layout';
+import { allocate, free } from '../memory/allocator';
+import { change, settle } from './directory';
+import { lockWaiting, tryLock, unlock, wake } from './lock';
+import { footprint, freeRecord } from './record';
+import { hasDrained, takeSnapshot, waitForDrain } from './sections';
+import {
+  addressOfShard,
+  drainSnapshot,
+  Shard,
+  sideOf,
+  STATE_FROZEN,
+  STATE_IDLE,
+  STATE_OPEN,
+  STATE_SWAPPED,
+  visibleSide,
+} from './shard';
+
+export const LOG_ENTRY_BYTES: u32 = 24;
+/** Entries of a log that is kept between batches. */
+export const LOG_ENTRIES_KEPT: u32 = 64;
+
+export const LOCKED: i32 = 0;
+export const BUSY: i32 = 1;
+export const FROZEN: i32 = 2;
+
+// @ts-ignore: decorator
+@inline
+function entryAt(shard: Shard, index: u32): usize {
+  return <usize>shard.log + <usize>index * LOG_ENTRY_BYTES;
+}
+// @ts-ignore: decorator
+@inline
+export function hiddenSide(shard: Shard): u32 {
+  return BREAK_SWAP_FIRST ? shard.side : 1 - shard.side;
+}
+
+/** Makes this thread the writer of a shard, without waiting. */
+export function tryOpen(thread: Thread, shard: Shard): i32 {
+  if (!tryLock(thread, shard)) return BUSY;
+  return opened(thread, shard);
+}
+
+/** The same, waiting at most about 2 ms; in no section, holding nothing. */
+export function openWaiting(thread: Thread, shard: Shard): i32 {
+  if (!lockWaiting(thread, shard)) return BUSY;
+  if (shard.state == STATE_SWAPPED && !waitForDrain(drainSnapshot(shard))) {
+    unlock(shard);
+    return BUSY;
+  }
+  return opened(thread, shard);
+}
+
+function opened(thread: Thread, shard: Shard): i32 {
+  if (shard.state == STATE_SWAPPED && !finish(thread, shard)) {
+    unlock(shard);
+    return BUSY;
+  }
+  if (shard.state == STATE_FROZEN) {
+    unlock(shard);
+    return FROZEN;
+  }
+  shard.state = STATE_OPEN;
+  shard.batchSequence = shard.sequence;
+  shard.batchLeadership = atomic.load<u32>(addressOfShard(shard));
+  shard.nextHeld = thread.held;
+  thread.held = <u32>addressOfShard(shard);
+  if (BREAK_SWAP_FIRST) swap(shard);
+  return LOCKED;
+}
+
+/** Replays a swapped batch if its readers have left. The caller holds the mutex. */
+export function finish(thread: Thread, shard: Shard): bool {
+  if (!hasDrained(drainSnapshot(shard))) return false;
+  replay(thread, shard);
+  return true;
+}
+
+/** Room for so many entries more in the log; false: no memory. */
+export function reserveLog(thread: Thread, shard: Shard, entries: u32, must: bool): bool {
+  const wanted = shard.logEntries + entries;
+  if (wanted <= shard.logCapacity) return true;
+  let capacity = max<u32>(shard.logCapacity, LOG_ENTRIES_KEPT);
+  while (capacity < wanted) capacity <<= 1;
+  const log = allocate(thread, capacity * LOG_ENTRY_BYTES, KIND_INDEX, must);
+  if (log == 0) return false;
+  if (shard.log != 0) {
+    memory.copy(log, shard.log, <usize>shard.logEntries * LOG_ENTRY_BYTES);
+    free(thread, shard.log, shard.logCapacity * LOG_ENTRY_BYTES, KIND_INDEX);
+  }
+  shard.log = <u32>log;
+  shard.logCapacity = capacity;
+  return true;
+}
+
+/**
+ * Sets a key's reference on the hidden side and logs it. The caller has the shard open and gives
+ * `before` as it found it there, at `slot`. False: no memory, nothing changed, and `after` is still the caller's.
+ */
+export function write(
+  thread: Thread,
+  shard: Shard,
+  hash: u64,
+  before: u32,
+  after: u32,
+  sequence: u64,
+  must: bool,
+  slot: usize,
+): bool {
+  if (!reserveLog(thread, shard, 1, must)) return false;
+  const side = sideOf(shard, hiddenSide(shard));
+  if (!change(thread, side, hash, before, after, sequence, must, slot)) return false;
+  const entry = entryAt(shard, shard.logEntries++);
+  store<u64>(entry, hash);
+  store<u64>(entry, sequence, 8);
+  store<u32>(entry, after, 16);
+  store<u32>(entry, before, 20);
+  account(shard, before, after);
+  if (before != 0) thread.heldGarbage += footprint(before);
+  thread.heldEntries++;
+  if (BREAK_FREE_EARLY && before != 0) freeRecord(thread, before);
+  return true;
+}
+
+function account(shard: Shard, before: u32, after: u32): void {
+  if (after != 0) {
+    shard.keys++;
+    shard.bytes += footprint(after);
+  }
+  if (before != 0) {
+    shard.keys--;
+    shard.bytes -= footprint(before);
+  }
+}
+
+/** Whether what this thread has not published yet is so much that it should. */
+export function shouldPublish(thread: Thread): bool {
+  return (
+    thread.heldEntries >= BATCH_ENTRIES_MAX || thread.heldGarbage >= BATCH_GARBAGE_BYTES_MAX
+  );
+}
+
+/**
+ * Takes back all entries of the open batch from `entries` on: the hidden side is as it was, the new
+ * records are freed. With 0 it is the rollback of the batch.
+ */
+export function rollbackTo(thread: Thread, shard: Shard, entries: u32): void {
+  const side = sideOf(shard, hiddenSide(shard));
+  while (shard.logEntries > entries) {
+    const entry = entryAt(shard, --shard.logEntries);
+    const after = load<u32>(entry, 16);
+    const before = load<u32>(entry, 20);
+    // Putting a removed key back takes the slot that it had left, or one like it.
+    change(thread, side, load<u64>(entry), after, before, load<u64>(entry, 8), true);
+    account(shard, after, before);
+    if (after != 0) freeRecord(thread, after);
+  }
+}
+
+function swap(shard: Shard): void {
+  atomic.store<u32>(addressOfShard(shard) + offsetof<Shard>('side'), 1 - visibleSide(shard));
+}
+
+/** Applies the log to the side that was visible, then frees what was replaced. */
+function replay(thread: Thread, shard: Shard): void {
+  const entries = shard.logEntries;
+  const visible = visibleSide(shard);
+  const side = sideOf(shard, 1 - visible);
+  if (!BREAK_SKIP_REPLAY) {
+    for (let index: u32 = 0; index < entries; index++) {
+      const entry = entryAt(shard, index);
+      change(
+        thread,
+        side,
+        load<u64>(entry),
+        load<u32>(entry, 20),
+        load<u32>(entry, 16),
+        load<u64>(entry, 8),
+        true,
+      );
+    }
+  }
+  if (!BREAK_FREE_EARLY) {
+    for (let index: u32 = 0; index < entries; index++) {
+      const before = load<u32>(entryAt(shard, index), 20);
+      if (before != 0) freeRecord(thread, before);
+    }
+  }
+  settle(sideOf(shard, visible));
+  shard.logEntries = 0;
+  shard.state = STATE_IDLE;
+  if (shard.logCapacity > LOG_ENTRIES_KEPT << 3) {
+    free(thread, shard.log, shard.logCapacity * LOG_ENTRY_BYTES, KIND_INDEX);
+    shard.log = 0;
+    shard.logCapacity = 0;
+  }
+}
+
+/**
+ * Ends the open batches of all shards that this thread holds and unlocks them: visible at once, or
+ * frozen where they are replicated. False: a leadership ended meanwhile, so everything since the
+ * last publication was taken back and the caller starts again from there.
+ * The caller is in no section: here the thread waits, at most 1 ms, for the readers of others.
+ */
+export function publishHeld(thread: Thread): bool {
+  const held = changetype<Shard>(thread.held);
+  if (thread.held == 0) return true;
+  thread.held = 0;
+  thread.heldGarbage = 0;
+  thread.heldEntries = 0;
+  for (let shard = held; addressOfShard(shard) != 0; shard = nextHeld(shard)) {
+    if (atomic.load<u32>(addressOfShard(shard)) != shard.batchLeadership) {
+      abandon(thread, held);
+      return false;
+    }
+  }
+  let swapped = false;
+  for (let shard = held; addressOfShard(shard) != 0; shard = nextHeld(shard)) {
+    if (shard.logEntries == 0) {
+      if (BREAK_SWAP_FIRST) swap(shard);
+      shard.state = STATE_IDLE;
+    } else if (shard.freezes) {
+      shard.state = STATE_FROZEN;
+    } else {
+      if (!BREAK_SWAP_FIRST) swap(shard);
+      shard.state = STATE_SWAPPED;
+      swapped = true;
+    }
+  }
+  let drained = true;
+  if (swapped) {
+    takeSnapshot(thread);
+    drained = waitForDrain(snapshotOf(thread));
+  }
+  let shard = held;
+  while (addressOfShard(shard) != 0) {
+    const next = nextHeld(shard);
+    if (shard.state == STATE_SWAPPED) {
+      if (drained) replay(thread, shard);
+      else keepSnapshot(thread, shard);
+    }
+    unlock(shard);
+    shard = next;
+  }
+  return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function nextHeld(shard: Shard): Shard {
+  return changetype<Shard>(<usize>shard.nextHeld);
+}
+
+export function keepSnapshot(thread: Thread, shard: Shard): void {
+  memory.copy(drainSnapshot(shard), snapshotOf(thread), 65 * 4);
+}
+
+function abandon(thread: Thread, held: Shard): void {
+  let shard = held;
+  while (addressOfShard(shard) != 0) {
+    const next = nextHeld(shard);
+    rollback(thread, shard);
+    unlock(shard);
+    shard = next;
+  }
+}
+
+/** Undoes the whole open or frozen batch. The caller holds the mutex. */
+export function rollback(thread: Thread, shard: Shard): void {
+  rollbackTo(thread, shard, 0);
+  shard.sequence = shard.batchSequence;
+  shard.state = STATE_IDLE;
+  if (BREAK_SWAP_FIRST) swap(shard);
+}
+
+/** Makes a frozen batch visible. False: the mutex is held, try again. */
+export function commitFrozen(thread: Thread, shard: Shard): bool {
+  if (!tryLock(thread, shard)) return false;
+  if (shard.state == STATE_FROZEN) {
+    swap(shard);
+    shard.state = STATE_SWAPPED;
+    takeSnapshot(thread);
+    keepSnapshot(thread, shard);
+    finish(thread, shard);
+  }
+  wakeAfter(shard);
+  return true;
+}
+
+/** Takes a frozen batch back. False: the mutex is held, try again. */
+export function rollbackFrozen(thread: Thread, shard: Shard): bool {
+  if (!tryLock(thread, shard)) return false;
+  if (shard.state == STATE_FROZEN) rollback(thread, shard);
+  wakeAfter(shard);
+  return true;
+}
+
+function wakeAfter(shard: Shard): void {
+  unlock(shard);
+  wake(shard);
+}

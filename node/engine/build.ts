@@ -1,0 +1,101 @@
+/**
+ * Compiles `assembly/` to `build/engine.wasm`: `npm run build -w @r-db/node`. Does nothing when the
+ * result is newer than all it is made of.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import asc from 'assemblyscript/asc';
+import { type BuildVariant, constantsSource } from './constants.ts';
+import { assertModuleShape } from './module-shape.ts';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const assembly = join(here, 'assembly');
+const output = join(here, 'build', 'engine.wasm');
+const generated = 'generated/constants.ts';
+
+/** Newest change of any file that the module is made of, milliseconds. */
+function newestSource(): number {
+  const files = readdirSync(assembly, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts') && !file.startsWith('generated'))
+    .map((file) => join(assembly, file));
+  const tables = [
+    'constants',
+    'limits',
+    'commands',
+    'messages',
+    'operation-codes',
+    'types',
+    'build',
+  ];
+  for (const table of tables) files.push(join(here, `${table}.ts`));
+  return Math.max(...files.map((file) => statSync(file).mtimeMs));
+}
+
+export interface CompileOptions {
+  readonly variant?: BuildVariant;
+  /** Keeps function names, for profiles. */
+  readonly names?: boolean;
+}
+
+/** Compiles a variant in memory; throws what the compiler says. */
+export async function compileEngine(options: CompileOptions = {}): Promise<Uint8Array> {
+  const constants = constantsSource(options.variant);
+  let binary: Uint8Array | undefined;
+  const result = await asc.main(
+    [
+      'index.ts',
+      '--baseDir',
+      assembly,
+      '--outFile',
+      'engine.wasm',
+      '-O3',
+      '--converge',
+      '--noAssert',
+      '--runtime',
+      'stub',
+      '--importMemory',
+      '--sharedMemory',
+      '--initialMemory',
+      '1',
+      '--maximumMemory',
+      '65535',
+      '--enable',
+      'simd',
+      '--enable',
+      'threads',
+      // Addresses are 32 bits here, and said to be.
+      '--disableWarning',
+      '201',
+      ...(options.names === true ? ['--debug'] : []),
+    ],
+    {
+      readFile(name, base) {
+        if (name === generated) return constants;
+        const path = join(base, name);
+        return existsSync(path) ? readFileSync(path, 'utf8') : null;
+      },
+      writeFile(name, contents) {
+        if (name.endsWith('.wasm') && typeof contents !== 'string') binary = contents;
+      },
+      listFiles: () => [],
+    },
+  );
+  if (result.error !== null || binary === undefined) {
+    throw new Error(`assembly does not compile:\n${result.stderr.toString()}`);
+  }
+  assertModuleShape(binary);
+  return binary;
+}
+
+async function main(): Promise<void> {
+  const names = process.argv.includes('--names');
+  if (!names && existsSync(output) && statSync(output).mtimeMs > newestSource()) return;
+  mkdirSync(dirname(output), { recursive: true });
+  // For editors; the compiler gets the same text from memory.
+  mkdirSync(join(assembly, 'generated'), { recursive: true });
+  writeFileSync(join(assembly, generated), constantsSource());
+  writeFileSync(output, await compileEngine({ names }));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();
