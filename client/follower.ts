@@ -33,7 +33,9 @@ export class TopologyFollower {
 
   /** One line for each address that failed. */
   get failures(): readonly string[] {
-    return [...this.#failures].map(([address, why]) => `${address}: ${why}`);
+    return [...this.#failures].map(([address, why]) =>
+      why.startsWith(address) ? why : `${address}: ${why}`,
+    );
   }
 
   start(): void {

@@ -38,7 +38,7 @@ export interface ScanEntry {
   readonly token: string | undefined;
 }
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const NO_TOKEN = new Uint8Array(0);
 
 /** @throws RdbError when a shard could not be read within the time; GENERATION_CHANGED when one lost its data. */

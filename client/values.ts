@@ -4,7 +4,7 @@
 export type Bytes = string | Uint8Array;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** What a key holds. */
 export class Value {
