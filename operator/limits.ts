@@ -27,6 +27,9 @@ export const limits = {
   /** One reconcile. It is abandoned and tried again after that; nothing is lost by it. */
   reconcileTimeoutMs: 120_000,
 
+  /** From SIGTERM to the end; below the 30 s after which the kubelet kills. */
+  stopMs: 20_000,
+
   /** Leader election, as other operators set it: a dead leader is replaced after 15 s. */
   electionLeaseMs: 15_000,
   /** A leader that could not renew for so long stops; must be below the Lease's length. */
