@@ -1,8 +1,17 @@
 import type { Command } from './command.ts';
+import { engine } from './engine.ts';
+import { grpc } from './grpc.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { resp } from './resp.ts';
 import { start } from './start.ts';
 
 /** The commands of `npm run bench`, by name. */
-export const commands: Readonly<Record<string, Command>> = { resp, latency, memory, start };
+export const commands: Readonly<Record<string, Command>> = {
+  resp,
+  latency,
+  memory,
+  start,
+  grpc,
+  engine,
+};
