@@ -50,11 +50,24 @@ export const serverLimits = {
   askMs: 2_000,
   /** A thread that has not moved for this long makes the process unhealthy. */
   livenessMs: 30_000,
+  /** Finer: more wake-ups of idle threads. */
+  loopDelayResolutionMs: 20,
+  /** The delays told are those of such a span. */
+  loopDelayWindowMs: 5_000,
   /** HTTP requests of the metrics port at once: a scraper and probes need three. */
   httpConnectionsMax: 64,
   /** A scrape or probe that takes longer is given up. */
   httpTimeoutMs: 10_000,
+  /** Verbs and codes of requests to the LeaseStore. */
+  requestLabelSetsMax: 64,
+  /** Kept back from the grace period for closing connections, of what handing over may take. */
+  drainShare: 0.25,
 } as const;
+
+/** Upper bounds of the histogram of `rdb_kubernetes_request_duration_seconds`, seconds. */
+export const requestBuckets: readonly number[] = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
 
 /** Upper bounds of the histogram of `rdb_command_duration_seconds`, seconds. */
 export const durationBuckets: readonly number[] = [

@@ -23,6 +23,7 @@ export const counterNames = [
   'heldArenaBytes',
   'unsentBytes',
   'unknownCommands',
+  'grpcConnections',
   'loopDelayMeanSeconds',
   'loopDelayP99Seconds',
   'loopDelayMaxSeconds',

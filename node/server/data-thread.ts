@@ -1,0 +1,165 @@
+/**
+ * A data thread: its engine, the RESP and gRPC listeners, the shards whose home it is. `thread.ts` puts it into
+ * a worker; it knows the main thread by messages only.
+ */
+import { channelStore } from '@r-db/leases/channel.ts';
+import { attachEngine } from '../engine/engine.ts';
+import { startShardHost } from '../replication/start.ts';
+import { systemClock } from './clock.ts';
+import type { Services } from './context.ts';
+import type { GrpcServer } from './grpc/server.ts';
+import { makeLog } from './log.ts';
+import { watchLoopDelay } from './loop-delay.ts';
+import type { FromThread, ThreadStart, ToThread } from './messages.ts';
+import { Questioner } from './questioner.ts';
+import { RespServer } from './resp-server.ts';
+import { schedulerOn } from './scheduler.ts';
+import { ProcessStatistics } from './statistics.ts';
+import { Sweeper } from './sweeper.ts';
+import { TopologyHolder } from './topology.ts';
+
+/** Starts the thread; the function returned takes the main thread's messages. */
+export function startDataThread(
+  start: ThreadStart,
+  post: (message: FromThread) => void,
+): (message: ToThread) => void {
+  const thread = new DataThread(start, post);
+  void thread.listen();
+  return (message) => thread.heard(message);
+}
+
+class DataThread {
+  readonly #start: ThreadStart;
+  readonly #post: (message: FromThread) => void;
+  readonly #services: Services;
+  readonly #topology = new TopologyHolder();
+  readonly #questioner: Questioner;
+  readonly #sweeper: Sweeper;
+  readonly #host: AsyncDisposable;
+  readonly #log;
+  #settings;
+  #resp: RespServer | undefined;
+  #grpc: GrpcServer | undefined;
+
+  constructor(start: ThreadStart, post: (message: FromThread) => void) {
+    const { arena, identity, thread, threads, link } = start;
+    const clock = systemClock();
+    const engine = attachEngine(arena, thread);
+    this.#start = start;
+    this.#post = post;
+    this.#settings = start.settings;
+    this.#log = makeLog({ level: start.settings.logLevel, node: identity.node, thread });
+    this.#questioner = new Questioner(post);
+    this.#services = {
+      engine,
+      clock,
+      identity,
+      topology: this.#topology,
+      statistics: new ProcessStatistics(start.statistics, threads),
+      thread,
+      threads,
+      budgetBytes: arena.options.budgetBytes,
+      startedMs: start.startedMs,
+      settings: () => this.#settings,
+      ask: (question) => this.#questioner.ask(question),
+    };
+    this.#sweeper = new Sweeper({ engine, clock, thread, threads });
+    this.#host = startShardHost({
+      link,
+      identity,
+      shards: start.settings.shards,
+      totalLoss: start.settings.totalLoss,
+      engine,
+      store: channelStore(link.leases),
+      scheduler: schedulerOn(clock),
+      wallMs: clock.nowMs,
+      seed: start.seed,
+    });
+    this.#measure();
+  }
+
+  async listen(): Promise<void> {
+    const { host, threads, thread } = this.#start;
+    const { statistics } = this.#services;
+    const row = statistics.rows[thread];
+    if (row === undefined) {
+      throw new Error(`no statistics for thread ${thread}`);
+    }
+    let setting = 'RDB_RESP_PORT';
+    try {
+      this.#resp = await RespServer.start({
+        services: this.#services,
+        statistics: row,
+        host,
+        port: this.#settings.respPort,
+        reusePort: threads > 1,
+      });
+      setting = 'RDB_GRPC_PORT';
+      // Loaded while the other threads start: it is the slowest part of a start.
+      const { startGrpc } = await import('./grpc/server.ts');
+      this.#grpc = await startGrpc({
+        ...this.#services,
+        figures: () => ({
+          uptimeMs: Date.now() - this.#start.startedMs,
+          connections: statistics.connections() + statistics.sum('grpcConnections'),
+        }),
+        host,
+        port: this.#settings.grpcPort,
+        connectionsMax: this.#settings.connectionsMax,
+        onFault: (fault) => this.#log.error({ fault }, 'a gRPC call failed inside the node'),
+      });
+    } catch (error) {
+      this.#post({ kind: 'failed', setting, message: (error as Error).message });
+      return;
+    }
+    this.#grpc.setServing(true);
+    this.#post({ kind: 'listening', respPort: this.#resp.port, grpcPort: this.#grpc.port });
+  }
+
+  heard(message: ToThread): void {
+    switch (message.kind) {
+      case 'topology':
+        this.#topology.set(message.topology);
+        break;
+      case 'settings':
+        this.#settings = message.settings;
+        this.#log.level = message.settings.logLevel;
+        break;
+      case 'ask': {
+        const answer = this.#resp?.answer(message.question) ?? [];
+        this.#post({ kind: 'answer', number: message.number, answer });
+        break;
+      }
+      case 'answers':
+        this.#questioner.answered(message.number, message.answers);
+        break;
+      case 'stop-accepting':
+        this.#resp?.stopAccepting();
+        this.#grpc?.setServing(false);
+        break;
+      case 'drain':
+        void this.#drain(message.graceMs);
+        break;
+    }
+  }
+
+  /** Whoever has not left when the grace is over is cut off. */
+  async #drain(graceMs: number): Promise<void> {
+    this.#sweeper.stop();
+    const late = setTimeout(() => this.#resp?.destroy(), graceMs);
+    await Promise.all([this.#resp?.drain(), this.#grpc?.close(graceMs)]);
+    clearTimeout(late);
+    await this.#host[Symbol.asyncDispose]();
+    this.#post({ kind: 'drained' });
+  }
+
+  #measure(): void {
+    const row = this.#services.statistics.rows[this.#start.thread];
+    watchLoopDelay(({ mean, p99, max }) => {
+      row?.set('loopDelayMeanSeconds', mean);
+      row?.set('loopDelayP99Seconds', p99);
+      row?.set('loopDelayMaxSeconds', max);
+      row?.set('grpcConnections', this.#grpc?.connections() ?? 0);
+    });
+  }
+}
