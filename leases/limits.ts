@@ -33,3 +33,14 @@ export const CHANNEL_RECONNECT_LAST_MS = 1_000;
 
 /** How often the server of a channel tells its age, so that clients can tell theirs. */
 export const CHANNEL_HEARTBEAT_MS = 1_000;
+
+/**
+ * Messages sent to another thread and not yet acknowledged: a MessagePort does not tell how much
+ * waits in it. The list of a large cluster's Leases is 1,024. Acknowledged by batches.
+ */
+export const PORT_UNACKNOWLEDGED_MAX = 4_096;
+export const PORT_ACKNOWLEDGE_EVERY = 64;
+
+if (PORT_ACKNOWLEDGE_EVERY > PORT_UNACKNOWLEDGED_MAX / 2) {
+  throw new Error('a full port would never be acknowledged');
+}
