@@ -212,6 +212,11 @@ export class WasmEngine implements Engine {
         results.push(this.batchFromBuffer(first, nowMs, monotonicMs));
         done++;
       }
+      const parked = results.at(-1);
+      if (parked?.status !== 'park') continue;
+      // Unexecuted too: an operation behind a parked one of its shard must not overtake it.
+      while (results.length < operations.length) results.push(parked);
+      break;
     }
     return results;
   }
@@ -273,6 +278,7 @@ export class WasmEngine implements Engine {
         results.push(result);
         from += length;
       }
+      if (results.at(-1)?.status === 'park') return;
     }
   }
 

@@ -115,8 +115,8 @@ export interface Engine {
 
   /**
    * Typed operations, for gRPC: run in order; all writes among them are committed when it returns.
-   * An operation that must wait has status `Park`; the caller runs it again later. Once one operation
-   * on a shard parks, all later ones on that shard in the same call park too: their order is kept.
+   * An operation that must wait has status `park`; the caller runs it again later. It ends the call:
+   * all behind it come back as `park` with its shard, unexecuted, so that none overtakes it.
    * Values in results are copies, the caller's to keep.
    */
   batch(operations: readonly Operation[], nowMs: number, monotonicMs: number): OperationResult[];

@@ -203,6 +203,8 @@ function runOperations(thread: Thread, patient: bool): i32 {
     result.status = <u8>status;
     thread.out += RESULT_BYTES + (result.pinned != 0 ? 0 : padded(result.valueLength));
     thread.position += OPERATION_BYTES + padded(operation.keyLength + operation.valueLength);
+    // What stands behind it on its shard must not overtake it, so the call ends here.
+    if (status == STATUS_PARK) return STOP_OUTPUT_FULL;
     if (shouldPublish(thread)) return STOP_DONE;
   }
   return STOP_DONE;

@@ -115,26 +115,43 @@ class BatchRun {
     let readsMax = FIRST_READS_MAX;
     for (let from = 0; from < pending.length; ) {
       const group = this.#takeGroup(pending, from, readsMax);
-      from += group.length;
-      const runnable = group.filter((one) => this.#mayRun(one, parkedShards, waiting));
-      const { clock } = this.#context;
-      const results = this.#context.engine.batch(
-        runnable.map(({ ready }) => ready.operation),
-        clock.nowMs(),
-        clock.monotonicMs(),
-      );
-      runnable.forEach((one, i) => {
-        const result = results[i];
-        if (result === undefined)
-          throw new Error('the engine answered fewer operations than it was given');
-        if (result.status === 'park') {
-          parkedShards.add(result.shard);
-          waiting.push({ ...one, parked: result });
-        } else this.#answer(one, result);
-      });
+      const parked = this.#runGroup(group, parkedShards, waiting);
+      // The engine executes nothing behind one that parks: what stands there on other shards is next.
+      from = parked === undefined ? from + group.length : pending.indexOf(parked, from) + 1;
       readsMax = this.#readsThatFit(group, readsMax);
     }
-    return waiting.sort((a, b) => a.index - b.index);
+    return waiting;
+  }
+
+  /** One engine call. The operation that parked, if one did; what stands behind it is untouched then. */
+  #runGroup(
+    group: readonly Pending[],
+    parkedShards: Set<number>,
+    waiting: Pending[],
+  ): Pending | undefined {
+    const held = new Map<Pending, OperationResult>();
+    const runnable = group.filter((one) => this.#mayRun(one, parkedShards, held));
+    const { clock, engine } = this.#context;
+    const results = engine.batch(
+      runnable.map(({ ready }) => ready.operation),
+      clock.nowMs(),
+      clock.monotonicMs(),
+    );
+    const parkedAt = results.findIndex(({ status }) => status === 'park');
+    const executed = parkedAt < 0 ? runnable.length : parkedAt;
+    for (let i = 0; i < executed; i++) this.#answer(runnable[i], results[i]);
+    const parked = runnable[executed];
+    const result = results[executed];
+    if (parked !== undefined && result !== undefined) {
+      held.set(parked, result);
+      parkedShards.add(result.shard);
+    }
+    const last = parked === undefined ? group.length : group.indexOf(parked) + 1;
+    for (const one of group.slice(0, last)) {
+      const why = held.get(one);
+      if (why !== undefined) waiting.push({ ...one, parked: why });
+    }
+    return parked;
   }
 
   /** Tries again and again; gives back what still waits at the end. */
@@ -172,7 +189,11 @@ class BatchRun {
   }
 
   /** False: it was answered here, or put behind a parked one of its shard, whose order it must keep. */
-  #mayRun(one: Pending, parkedShards: ReadonlySet<number>, waiting: Pending[]): boolean {
+  #mayRun(
+    one: Pending,
+    parkedShards: ReadonlySet<number>,
+    held: Map<Pending, OperationResult>,
+  ): boolean {
     const { operation, ifVersion } = one.ready;
     if (operation.kind === 'get' && this.#answerBytes > ANSWER_BYTES_MAX) {
       this.results[one.index] = answerFull();
@@ -181,7 +202,7 @@ class BatchRun {
     if (ifVersion === undefined && parkedShards.size === 0) return true;
     const shard = keyToShard(operation.key, this.#context.engine.arena.options.shards);
     if (parkedShards.has(shard)) {
-      waiting.push({ ...one, parked: { status: 'park', shard, reason: ParkReason.Busy } });
+      held.set(one, { status: 'park', shard, reason: ParkReason.Busy });
       return false;
     }
     if (ifVersion === undefined || !this.#leads(shard)) return true;
@@ -192,7 +213,9 @@ class BatchRun {
     return false;
   }
 
-  #answer({ index, ready }: Pending, result: OperationResult): void {
+  #answer(one: Pending | undefined, result: OperationResult | undefined): void {
+    if (one === undefined || result === undefined) throw new Error('the engine left out a result');
+    const { index, ready } = one;
     const bytes = result.value?.length ?? 0;
     if (this.#answerBytes > 0 && this.#answerBytes + bytes > ANSWER_BYTES_MAX && bytes > 0) {
       this.#answerBytes += bytes;

@@ -126,7 +126,12 @@ export class MemoryEngine implements Pick<Engine, Used> {
 
   batch(operations: readonly Operation[], nowMs: number): OperationResult[] {
     this.calls.push(operations.length);
-    return operations.map((operation) => this.#run(operation, nowMs));
+    const results: OperationResult[] = [];
+    for (const operation of operations) {
+      const last = results.at(-1);
+      results.push(last?.status === 'park' ? last : this.#run(operation, nowMs));
+    }
+    return results;
   }
 
   scan(shard: number, cursor: bigint, options: ScanOptions): ScanResult {
