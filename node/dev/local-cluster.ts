@@ -183,9 +183,10 @@ export class LocalCluster implements AsyncDisposable {
 
   async #nodeReady(ordinal: number, { metrics }: NodePorts, signal: AbortSignal): Promise<void> {
     const node = this.nodes[ordinal];
+    const starts = node?.starts ?? 0;
     while (!(await isReady(metrics))) {
       // One that ends right after its start won't do better next time.
-      if (node !== undefined && node.starts > 2) {
+      if (node !== undefined && node.starts > starts + 1) {
         throw new LocalClusterError(`${node.name} does not start${this.#lastLines()}`);
       }
       await wait(limits.readyPollMs, undefined, { signal });
