@@ -1,5 +1,5 @@
 /** Takes clusters from the queue and reconciles them, a few at a time. */
-import type { View } from './api.ts';
+import { isApiError, type View } from './api.ts';
 import type { Figures, Tools } from './context.ts';
 import { messageOf } from './errors.ts';
 import { limits } from './limits.ts';
@@ -55,9 +55,14 @@ async function one(options: ControllerOptions, key: string): Promise<void> {
     if (outcome.kind !== 'gone') queue.addAfter(key, againInMs(outcome, options));
   } catch (thrown) {
     error = thrown;
-    retryInMs = queue.retry(key);
+    retryInMs = queue.retry(key, isPassing(thrown) ? 'soon' : 'backoff');
   }
   onReconciled({ key, durationMs: monotonicMs() - startMs, outcome, error, retryInMs });
+}
+
+/** A cache that is a moment behind the last write: no fault, and over in a moment. */
+export function isPassing(error: unknown): boolean {
+  return isApiError(error, 'Conflict', 'AlreadyExists', 'NotFound');
 }
 
 function againInMs({ againInMs }: Outcome, { random }: ControllerOptions): number {

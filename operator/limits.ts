@@ -9,6 +9,8 @@ export const limits = {
   backoffMaxMs: 60_000,
   /** Share of a wait that is random, so that many clusters don't retry in step. */
   backoffJitter: 0.3,
+  /** A conflict with a cache that is a moment old is tried again so many times sooner. */
+  soonDivisor: 5,
   /** Events of one change come in bursts (64 Leases): wait so long and reconcile once. */
   coalesceMs: 25,
   /** Everything is looked at again so often even if no event came. Costs no writes. */

@@ -62,6 +62,9 @@ export interface ContainerStatus {
     readonly waiting?: JsonObject & { readonly reason?: string; readonly message?: string };
     readonly terminated?: JsonObject & { readonly reason?: string; readonly exitCode?: number };
   };
+  readonly lastState?: JsonObject & {
+    readonly terminated?: JsonObject & { readonly reason?: string; readonly exitCode?: number };
+  };
 }
 
 export interface ObjectKey {

@@ -5,7 +5,7 @@ import { KubernetesLeases } from '@r-db/leases/kubernetes.ts';
 import { askNode } from './ask.ts';
 import { objectApi } from './client.ts';
 import type { Tools } from './context.ts';
-import { failureText, type Reconciled, runController } from './controller.ts';
+import { failureText, isPassing, type Reconciled, runController } from './controller.ts';
 import { Election } from './election.ts';
 import { messageOf } from './errors.ts';
 import { EventRecorder } from './events.ts';
@@ -155,7 +155,9 @@ export class Operator implements AsyncDisposable {
     const [namespace = '', cluster = ''] = key.split('/');
     this.metrics.reconciled(outcome?.kind ?? 'error', durationMs / 1000);
     if (outcome === undefined) {
-      log.warn({ namespace, cluster, retryInMs, error: failureText(result) }, 'reconcile failed');
+      const fields = { namespace, cluster, retryInMs, error: failureText(result) };
+      if (isPassing(error)) log.debug(fields, 'reconcile again');
+      else log.warn(fields, 'reconcile failed');
       if (!(error instanceof Error && error.name === 'ApiError')) {
         log.error({ namespace, cluster, stack: (error as Error)?.stack }, 'unexpected error');
       }

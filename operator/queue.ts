@@ -66,11 +66,15 @@ export class WorkQueue {
     this.#delayed.set(key, { dueMs, cancel });
   }
 
-  /** After a failure: waits twice as long as the last time, give or take the jitter. */
-  retry(key: string): number {
+  /**
+   * After a failure: waits twice as long as the last time, give or take the jitter. `soon` starts from
+   * less, for what is over in a moment. Returns the wait in milliseconds.
+   */
+  retry(key: string, how: 'backoff' | 'soon' = 'backoff'): number {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
-    const delayMs = backoffMs(failures, this.#random());
+    const full = backoffMs(failures, this.#random());
+    const delayMs = how === 'soon' ? Math.round(full / limits.soonDivisor) : full;
     this.addAfter(key, delayMs);
     return delayMs;
   }

@@ -48,10 +48,14 @@ export function podFault(pod: Pod | undefined, nowMs: number): PodFault {
   return { fault: 'not ready for more than a minute', againInMs: undefined };
 }
 
-function failing({ state }: ContainerStatus): string | undefined {
+function failing({ state, lastState, restartCount = 0 }: ContainerStatus): string | undefined {
   const { reason, message } = state?.waiting ?? {};
   if (reason === undefined || !FAILING.has(reason)) return undefined;
-  return message === undefined ? reason : `${reason}: ${message}`;
+  if (reason !== 'CrashLoopBackOff')
+    return message === undefined ? reason : `${reason}: ${message}`;
+  const code = lastState?.terminated?.exitCode;
+  const ended = code === undefined ? '' : `, last exit code ${code}`;
+  return `${reason} (${restartCount} restarts${ended})`;
 }
 
 function conditionOf(pod: Pod, type: string) {
