@@ -27,7 +27,7 @@ export function clusterService(
   };
 }
 
-/** Tells what changed since what was told last: a client that reads slowly gets fewer, larger steps. */
+/** Tells what changed since what was told last: a client that reads slowly gets fewer, larger steps. Ends when the node drains. */
 async function followTopology(
   context: GrpcContext,
   call: ServerWritableStream<TopologyRequest, TopologyResponse>,
@@ -35,9 +35,11 @@ async function followTopology(
   let told: Topology | undefined;
   let wake = (): void => undefined;
   const unsubscribe = context.topology.subscribe(() => wake());
-  call.once('cancelled', () => wake());
+  const wakeUp = (): void => wake();
+  call.once('cancelled', wakeUp);
+  context.closing.addEventListener('abort', wakeUp);
   try {
-    while (!call.cancelled) {
+    while (!call.cancelled && !context.closing.aborted) {
       const changed = new Promise<void>((resolve) => {
         wake = resolve;
       });
@@ -50,8 +52,10 @@ async function followTopology(
       }
       await changed;
     }
+    call.end();
   } finally {
     unsubscribe();
+    context.closing.removeEventListener('abort', wakeUp);
   }
 }
 

@@ -38,6 +38,8 @@ export interface GrpcContext {
   readonly identity: GrpcIdentity;
   readonly figures: () => ProcessFigures;
   readonly parking: Parking;
+  /** Aborts when the node drains: calls that have no end of their own end then. */
+  readonly closing: AbortSignal;
 }
 
 /** Counts the operations of a thread that wait for shards: the bound on what waiting costs. */

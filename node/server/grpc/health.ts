@@ -13,10 +13,12 @@ export class Health {
   readonly service: HealthServer;
   readonly #names: ReadonlySet<string>;
   readonly #listeners = new Set<() => void>();
+  readonly #closing: AbortSignal;
   #serving = true;
 
-  /** `services` have the same state as the server as a whole (the empty name). */
-  constructor(services: readonly string[]) {
+  /** `closing` ends watches; before it aborts they hear NOT_SERVING. `services` have the same state as the server as a whole (the empty name). */
+  constructor(services: readonly string[], closing: AbortSignal) {
+    this.#closing = closing;
     this.#names = new Set(['', ...services]);
     this.service = {
       check: ({ request }, callback) => {
@@ -54,6 +56,10 @@ export class Health {
     while (!call.cancelled) {
       const now = known ? this.#status() : ServingStatus.SERVICE_UNKNOWN;
       if (now === told) {
+        if (this.#closing.aborted) {
+          call.end();
+          return;
+        }
         await this.#change(call);
         continue;
       }
@@ -68,10 +74,12 @@ export class Health {
     await new Promise<void>((resolve) => {
       const settle = (): void => {
         this.#listeners.delete(settle);
+        this.#closing.removeEventListener('abort', settle);
         call.off('cancelled', settle);
         resolve();
       };
       this.#listeners.add(settle);
+      this.#closing.addEventListener('abort', settle);
       call.once('cancelled', settle);
     });
   }

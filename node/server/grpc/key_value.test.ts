@@ -328,6 +328,24 @@ describe('KeyValue over gRPC', () => {
       expect(last?.$case === 'get' && last.value.value.toString()).to.equal('1');
     });
 
+    it('lets nothing overtake an operation that parked, also when its shard is free a moment later', async () => {
+      const keys = Array.from({ length: 40 }, (_, i) => `key${i}`);
+      const parked = keyToShard('key3', SHARDS);
+      engine.parkedOnce.add(parked);
+      engine.parkedOnce.add(keyToShard('key7', SHARDS));
+      const operations = keys.flatMap((key) => [setOf(key, key), getOf(key)]);
+      const { results } = await batch({ operations });
+      expect(
+        results.every(({ outcome }) => outcome !== undefined && outcome.$case !== 'error'),
+      ).to.equal(true);
+      for (let shard = 0; shard < SHARDS; shard++) {
+        const ofShard = (all: readonly string[]) =>
+          all.filter((key) => keyToShard(key, SHARDS) === shard);
+        expect(ofShard(engine.executed)).to.deep.equal(ofShard(keys).flatMap((key) => [key, key]));
+      }
+      expect(engine.executed.length).to.equal(operations.length);
+    });
+
     it('is over before the deadline is, and says that nothing was done', async () => {
       const shard = keyToShard('a', SHARDS);
       engine.publish(shard, { role: 'starting' });

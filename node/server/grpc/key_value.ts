@@ -72,20 +72,40 @@ export function keyValueService(
   };
 }
 
-/** Answers in order; reads the next batch only when the last answer was taken. */
+/**
+ * Answers in order; reads the next batch only when the last answer was taken. When the node drains, the batch
+ * that runs is answered, then the stream ends; batches read by nobody were not executed.
+ */
 async function runStream(
   context: GrpcContext,
   call: ServerDuplexStream<StreamRequest, StreamResponse>,
 ): Promise<void> {
-  for await (const request of call as AsyncIterable<StreamRequest>) {
-    const { tag, batch, timeoutMs } = request;
-    const answer = await streamAnswer(context, batch, {
-      deadlineMs: context.clock.monotonicMs() + (timeoutMs ?? PARK_MS_MAX),
-      cancelled: () => call.cancelled,
-    });
-    if (!(await writeMessage(call, { ...answer, tag }))) return;
+  const { closing, clock } = context;
+  const requests = (call as AsyncIterable<StreamRequest>)[Symbol.asyncIterator]();
+  const closed = abortOf(closing);
+  try {
+    while (!closing.aborted) {
+      const next = await Promise.race([requests.next(), closed.promise]);
+      if (next === undefined || next.done) break;
+      const { tag, batch, timeoutMs } = next.value;
+      const answer = await streamAnswer(context, batch, {
+        deadlineMs: clock.monotonicMs() + (timeoutMs ?? PARK_MS_MAX),
+        cancelled: () => call.cancelled,
+      });
+      if (!(await writeMessage(call, { ...answer, tag }))) return;
+    }
+    call.end();
+  } finally {
+    closed.forget();
   }
-  call.end();
+}
+
+/** Resolves when the signal aborts; `forget` lets go of it. */
+function abortOf(signal: AbortSignal): { promise: Promise<undefined>; forget: () => void } {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const onAbort = (): void => resolve(undefined);
+  signal.addEventListener('abort', onAbort);
+  return { promise, forget: () => signal.removeEventListener('abort', onAbort) };
 }
 
 async function streamAnswer(

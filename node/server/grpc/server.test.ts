@@ -125,6 +125,26 @@ describe('the gRPC server', () => {
     expect(await get()).to.include({ found: false });
   });
 
+  it('ends calls that have no end of their own when it closes, and does not wait for the grace to pass', async () => {
+    const health = new HealthClient(harness.address, credentials.createInsecure(), {
+      channelOverride: harness.keyValue.getChannel(),
+    });
+    const ends = [
+      health.watch({ service: '' }),
+      harness.cluster.topology({}),
+      harness.keyValue.stream(),
+    ].map((stream) => {
+      stream.on('error', () => undefined);
+      stream.resume();
+      return once(stream, 'end');
+    });
+    await get();
+    const started = performance.now();
+    await harness.server.close(60_000);
+    await Promise.all(ends);
+    expect(performance.now() - started).to.be.below(5_000);
+  });
+
   it('outlives what is no HTTP/2', async () => {
     const socket = connect(harness.server.port, '127.0.0.1');
     socket.on('error', () => undefined);

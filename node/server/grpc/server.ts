@@ -2,13 +2,13 @@
  * The gRPC listener of one data thread. Every data thread listens on the same port (`reusePort`) and
  * the kernel spreads connections over them.
  */
-import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server as NetServer } from 'node:net';
 import { type ConnectionInjector, Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthService } from '@r-db/proto/generated/grpc/health/v1/health.ts';
 import { ClusterService } from '@r-db/proto/generated/rdb/v1/cluster.ts';
 import { KeyValueService } from '@r-db/proto/generated/rdb/v1/key_value.ts';
 import type { Engine } from '../../engine/types.ts';
+import { listen } from '../listen.ts';
 import { clusterService } from './cluster.ts';
 import {
   type Clock,
@@ -76,22 +76,27 @@ export async function startGrpc(options: GrpcOptions): Promise<GrpcServer> {
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.enable_channelz': 0,
   });
-  const health = new Health(SERVICES);
-  addServices(server, health, options);
+  const closing = new AbortController();
+  const health = new Health(SERVICES, closing.signal);
+  addServices(server, { health, closing: closing.signal }, options);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const listener = await listen(injector, options);
+  const listener = await startListener(injector, options);
   return {
     port: (listener.address() as AddressInfo).port,
     connections: () => connectionsOf(listener),
     setServing: (serving) => health.setServing(serving),
-    close: (graceMs) => close({ server, injector, listener, health }, graceMs),
+    close: (graceMs) => close({ server, injector, listener, health, closing }, graceMs),
   };
 }
 
-function addServices(server: Server, health: Health, options: GrpcOptions): void {
+function addServices(
+  server: Server,
+  { health, closing }: { health: Health; closing: AbortSignal },
+  options: GrpcOptions,
+): void {
   const { engine, clock, topology, identity, figures, onFault } = options;
   const parking = new Parking({ operationsMax: PARKED_OPERATIONS_MAX, bytesMax: PARKED_BYTES_MAX });
-  const context = { engine, clock, topology, identity, figures, parking };
+  const context = { engine, clock, topology, identity, figures, parking, closing };
   server.addService(KeyValueService, keyValueService(context, onFault));
   server.addService(ClusterService, clusterService(context, onFault));
   server.addService(HealthService, health.service);
@@ -106,7 +111,7 @@ function connectionsOf(listener: NetServer): number {
   return openConnections.get(listener)?.count ?? 0;
 }
 
-async function listen(
+async function startListener(
   injector: ConnectionInjector,
   { host, port, connectionsMax }: GrpcOptions,
 ): Promise<NetServer> {
@@ -120,8 +125,7 @@ async function listen(
   });
   openConnections.set(listener, open);
   listener.maxConnections = connectionsMax;
-  listener.listen({ host, port, reusePort: true });
-  await once(listener, 'listening');
+  await listen(listener, { host, port, reusePort: true });
   return listener;
 }
 
@@ -130,13 +134,15 @@ interface Running {
   readonly injector: ConnectionInjector;
   readonly listener: NetServer;
   readonly health: Health;
+  readonly closing: AbortController;
 }
 
 async function close(
-  { server, injector, listener, health }: Running,
+  { server, injector, listener, health, closing }: Running,
   graceMs: number,
 ): Promise<void> {
   health.setServing(false);
+  closing.abort();
   const closed = new Promise((resolve) => listener.close(resolve));
   injector.drain(graceMs);
   await closed;

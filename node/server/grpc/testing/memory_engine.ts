@@ -41,6 +41,10 @@ export class MemoryEngine implements Pick<Engine, Used> {
   readonly arena: Engine['arena'];
   /** Operations on these shards park, for this reason. */
   readonly parked = new Map<number, ParkReason>();
+  /** The next operation on one of these shards parks; those after it don't. */
+  readonly parkedOnce = new Set<number>();
+  /** Keys in the order in which their operations were executed. */
+  readonly executed: string[] = [];
   /** Operations given to each call of `batch`. */
   readonly calls: number[] = [];
   readonly #shards: Map<string, Entry>[];
@@ -168,10 +172,12 @@ export class MemoryEngine implements Pick<Engine, Used> {
     const shard = keyToShard(operation.key, this.arena.options.shards);
     const reason = this.parked.get(shard);
     if (reason !== undefined) return { status: 'park', shard, reason };
+    if (this.parkedOnce.delete(shard)) return { status: 'park', shard, reason: ParkReason.Busy };
     if (this.serving(shard).role === 'starting') {
       return { status: 'park', shard, reason: ParkReason.NotServing };
     }
     if (this.serving(shard).role !== 'leader') return { status: 'not-leader', shard };
+    this.executed.push(Buffer.from(operation.key).toString('latin1'));
     return { ...this.#apply(this.#shards[shard] ?? new Map(), operation, nowMs), shard };
   }
 
