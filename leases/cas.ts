@@ -1,61 +1,66 @@
 /**
  * What a compare-and-set has come to: a pure tracker for one Lease.
  *
- * It holds the newest state seen and the compare-and-sets that were sent and are in doubt. Rule: one
- * that was not answered as won or refused stays unresolved until its sender has seen a higher
+ * It holds the newest state seen and every compare-and-set that was sent and may yet take effect.
+ * One that was not answered as won or refused stays unresolved until its sender has seen a higher
  * revision than the one it expected, or has won another on that same version. To read the same
  * version again resolves nothing, since the lost request may still arrive. Lower revisions (watch
  * caches, old lists) are ignored.
  *
- * Everything that changes a Lease through a LeaseStore raises its revision. People and foreign
- * controllers may not: a *quorum read* that began after the sending and shows the expected revision
- * under another version proves as much, since a version never comes back. A watch proves it not.
- *
- * Whoever wants to know whether a late one of its own has won compares the content seen with its
- * own: the tracker tells that the version is settled (`settled`), and which intents were in doubt.
+ * Whatever changes a Lease through a LeaseStore raises its revision. People with an editor may not.
+ * A quorum read that was begun after the sending and shows the expected revision under *another*
+ * version proves as much as a higher revision would: versions never come back, so the request can't
+ * take effect any more, and it has not, since it would have raised the revision. Without this a
+ * stray annotation could block a shard. A watch or a list proves no such thing: it may be older.
  */
 import { ANNOTATION } from '@r-db/proto/leases.ts';
-import { revisionOf } from './raw.ts';
-import type { Lease, UpdateOutcome } from './store.ts';
+import { changedRaw, leaseOf, revisionOf } from './raw.ts';
+import type { Lease, LeaseChange, UpdateOutcome } from './store.ts';
 
-/** A compare-and-set that was sent. `Intent` is what its sender needs to know of it. */
+/** A compare-and-set that was sent. */
 export interface Sent<Intent> {
   readonly id: number;
+  /** What its sender wants to remember of it. */
   readonly intent: Intent;
-  readonly uid: string;
-  readonly expectedRevision: number;
-  readonly expectedVersion: string;
-  /** Answered, but the answer left it in doubt. */
-  readonly answered: boolean;
+  readonly change: LeaseChange;
+  /** What it was to change. */
+  readonly base: Lease;
 }
 
-export type Observation<Intent> =
-  /** Newer than all seen. `settled`: those that were in doubt and are so no more, oldest first. */
-  | { readonly kind: 'newer'; readonly lease: Lease; readonly settled: readonly Sent<Intent>[] }
-  /** Nothing new: an old or the same state. */
-  | { readonly kind: 'stale' }
-  /** Another object of that name, or none: nothing sent to the old one can take effect any more. */
-  | { readonly kind: 'replaced'; readonly settled: readonly Sent<Intent>[] };
+/**
+ * `won`: the Lease has been exactly what it would make. `lost`: it never took effect and never will.
+ * `overtaken`: the Lease has been changed by others, before it or after it; nobody can tell, and
+ * what the Lease says now is what counts.
+ */
+export type Verdict = 'won' | 'lost' | 'overtaken';
 
-export type Answer<Intent> =
+export interface Settled<Intent> extends Sent<Intent> {
+  readonly verdict: Verdict;
+}
+
+/** What was learnt. `settled`: what was in doubt and is so no more, oldest first. */
+export type Learnt<Intent> =
+  /** `lease` is newer than all seen before. */
   | {
-      readonly kind: 'won';
-      readonly sent: Sent<Intent>;
+      readonly kind: 'newer';
       readonly lease: Lease;
-      /** Others on the same or an older version: lost for certain, by this. */
-      readonly settled: readonly Sent<Intent>[];
-      /** A newer state had been seen already: this win is history. */
-      readonly overtaken: boolean;
+      readonly settled: readonly Settled<Intent>[];
     }
-  | { readonly kind: 'refused'; readonly sent: Sent<Intent>; readonly message: string }
-  /** Read with a quorum now; keep to the wider of both possibilities meanwhile. */
-  | { readonly kind: 'unresolved'; readonly sent: Sent<Intent>; readonly message: string }
-  /** It was settled before its answer came. */
-  | { readonly kind: 'settled-before' };
+  /** Nothing: an old or the same state, or an answer to what was settled before. */
+  | { readonly kind: 'nothing' }
+  /** Refused, so settled as lost; nothing is known of the Lease itself. */
+  | { readonly kind: 'refused'; readonly settled: readonly Settled<Intent>[] }
+  /** In doubt: read with a quorum, and reckon with both meanwhile. */
+  | { readonly kind: 'unresolved'; readonly sent: Sent<Intent> }
+  /** A cache shows no Lease or another object of that name: read with a quorum. */
+  | { readonly kind: 'suspect' }
+  /** Gone, or another object: what was sent to the old one can't take effect on it any more. */
+  | { readonly kind: 'replaced'; readonly settled: readonly Settled<Intent>[] };
 
-export type ReadKind = 'quorum' | 'cached';
+/** When a quorum read was begun, from `beginRead`. */
+export type ReadToken = number;
 
-/** At most so many at a time are in doubt: then none is sent until one is settled. */
+/** So many at a time are in doubt at most: then none is sent until one is settled. */
 export const UNRESOLVED_MAX = 16;
 
 export class CasTracker<Intent> {
@@ -64,7 +69,7 @@ export class CasTracker<Intent> {
   #sent: readonly Sent<Intent>[] = [];
   #ids = 0;
 
-  /** The newest state seen, the base of the next compare-and-set. */
+  /** The newest state seen: the base of the next compare-and-set. */
   get lease(): Lease | undefined {
     return this.#lease;
   }
@@ -74,7 +79,7 @@ export class CasTracker<Intent> {
     return this.#revision;
   }
 
-  /** Sent and not settled, oldest first: answered or not, each may yet take effect. */
+  /** Sent and not settled, oldest first: each may yet take effect. */
   get unresolved(): readonly Sent<Intent>[] {
     return this.#sent;
   }
@@ -83,83 +88,132 @@ export class CasTracker<Intent> {
     return this.#lease !== undefined && this.#sent.length < UNRESOLVED_MAX;
   }
 
-  /** Call before sending an update of `lease`. Throws if `mayBegin` is false: that is a bug. */
-  begin(intent: Intent): Sent<Intent> {
+  /** Before sending `change` as an update of `lease`. Throws if `mayBegin` is false: a bug. */
+  begin(intent: Intent, change: LeaseChange): Sent<Intent> {
     const lease = this.#lease;
     if (lease === undefined || !this.mayBegin) throw new Error('no compare-and-set may begin now');
     const sent: Sent<Intent> = {
       id: ++this.#ids,
       intent,
-      uid: lease.uid,
-      expectedRevision: this.#revision,
-      expectedVersion: lease.resourceVersion,
-      answered: false,
+      change,
+      base: lease,
     };
     this.#sent = [...this.#sent, sent];
     return sent;
   }
 
-  /** Call with the outcome of the update that `begin` announced. */
-  answer(id: number, outcome: UpdateOutcome): Answer<Intent> {
+  /** With the outcome of the update that `begin` announced. */
+  answer(id: number, outcome: UpdateOutcome): Learnt<Intent> {
+    if (outcome.kind === 'won') return this.#won(id, outcome.lease);
     const sent = this.#sent.find((one) => one.id === id);
-    if (sent === undefined) {
-      if (outcome.kind === 'won') this.observe(outcome.lease, 'cached');
-      return { kind: 'settled-before' };
-    }
-    if (outcome.kind === 'won') return this.#won(sent, outcome.lease);
-    if (outcome.kind === 'refused') {
-      this.#sent = this.#sent.filter((one) => one.id !== id);
-      return { kind: 'refused', sent, message: outcome.message };
-    }
-    const answered = { ...sent, answered: true };
-    this.#sent = this.#sent.map((one) => (one.id === id ? answered : one));
-    return { kind: 'unresolved', sent: answered, message: outcome.message };
+    if (sent === undefined) return { kind: 'nothing' };
+    if (outcome.kind === 'unresolved') return { kind: 'unresolved', sent };
+    return {
+      kind: 'refused',
+      settled: this.#settle(
+        (one) => one.id === id,
+        () => 'lost',
+      ),
+    };
+  }
+
+  /** Before a quorum read (`get`); its result goes to `observe` with this token. */
+  beginRead(): ReadToken {
+    return this.#ids;
   }
 
   /**
-   * Call with every state seen. `quorum`: from a `get` that was begun after the last `begin`; its
-   * `undefined` says that there is no such Lease. Everything else is `cached`.
+   * With every state seen: of a quorum read its token, else `cached` (watch, list). `undefined` says
+   * that there is no such Lease.
    */
-  observe(lease: Lease | undefined, read: ReadKind): Observation<Intent> {
+  observe(lease: Lease | undefined, read: ReadToken | 'cached'): Learnt<Intent> {
     const known = this.#lease;
-    if (lease === undefined || (known !== undefined && lease.uid !== known.uid)) {
-      // A cache may still show, or no more show, what a newer object has replaced.
-      if (read === 'cached' || known === undefined) return { kind: 'stale' };
-      return { kind: 'replaced', settled: this.#settle(() => true) };
+    if (known !== undefined && lease?.uid !== known.uid) {
+      if (read === 'cached') return { kind: 'suspect' };
+      return {
+        kind: 'replaced',
+        settled: this.#settle(
+          () => true,
+          () => 'overtaken',
+        ),
+      };
     }
+    if (lease === undefined) return { kind: 'nothing' };
     const revision = revisionOf(lease.annotations[ANNOTATION.revision]);
-    const sameRevision = revision === this.#revision;
-    const moved =
-      read === 'quorum' && sameRevision && lease.resourceVersion !== known?.resourceVersion;
-    if (revision <= this.#revision && !moved) return { kind: 'stale' };
+    if (revision > this.#revision) return this.#newer(lease, revision);
+    const isMoved = lease.resourceVersion !== known?.resourceVersion;
+    if (read === 'cached' || revision < this.#revision || !isMoved) return { kind: 'nothing' };
     this.#lease = lease;
-    this.#revision = revision;
     const settled = this.#settle(
-      (sent) =>
-        sent.expectedRevision < revision ||
-        (moved && sent.expectedVersion !== lease.resourceVersion),
+      (sent) => sent.id <= read && sent.base.resourceVersion !== lease.resourceVersion,
+      () => 'lost',
     );
     return { kind: 'newer', lease, settled };
   }
 
-  /** Forgets everything, for another Lease of that name (another UID). */
+  /** Forgets everything: for another Lease of that name, once that is what counts. */
   reset(): void {
     this.#lease = undefined;
     this.#revision = -1;
     this.#sent = [];
   }
 
-  #won(sent: Sent<Intent>, lease: Lease): Answer<Intent> {
-    const overtaken = revisionOf(lease.annotations[ANNOTATION.revision]) <= this.#revision;
-    const settled = this.#settle((one) => one.expectedRevision <= sent.expectedRevision);
-    if (!overtaken) this.observe(lease, 'cached');
-    const others = settled.filter((one) => one.id !== sent.id);
-    return { kind: 'won', sent, lease, settled: others, overtaken };
+  /** All that are in doubt expect the revision that we knew, so this one settles them. */
+  #newer(lease: Lease, revision: number): Learnt<Intent> {
+    this.#lease = lease;
+    this.#revision = revision;
+    const settled = this.#settle(
+      () => true,
+      (sent) => (isMadeBy(sent, lease) ? 'won' : 'overtaken'),
+    );
+    return { kind: 'newer', lease, settled };
   }
 
-  #settle(isSettled: (sent: Sent<Intent>) => boolean): readonly Sent<Intent>[] {
-    const settled = this.#sent.filter(isSettled);
-    this.#sent = this.#sent.filter((sent) => !isSettled(sent));
-    return settled;
+  /** All that are in doubt expect the revision that we know: where one has won, the others lost. */
+  #won(id: number, lease: Lease): Learnt<Intent> {
+    const winner = this.#sent.find((one) => one.id === id);
+    const revision = revisionOf(lease.annotations[ANNOTATION.revision]);
+    if (winner === undefined) return this.observe(lease, 'cached');
+    const settled = this.#settle(
+      () => true,
+      (sent) => (sent.id === id ? 'won' : 'lost'),
+    );
+    if (revision > this.#revision) {
+      this.#lease = lease;
+      this.#revision = revision;
+    }
+    return { kind: 'newer', lease: this.#lease ?? lease, settled };
   }
+
+  #settle(
+    which: (sent: Sent<Intent>) => boolean,
+    verdict: (sent: Sent<Intent>) => Verdict,
+  ): readonly Settled<Intent>[] {
+    const settled = this.#sent.filter(which);
+    this.#sent = this.#sent.filter((sent) => !settled.includes(sent));
+    return settled.map((sent) => ({ ...sent, verdict: verdict(sent) }));
+  }
+}
+
+/**
+ * Whether the Lease is what this one would make, revision included. Not only that its fields are
+ * there: a change of nothing would then be found won in what anybody wrote. Somebody else may have
+ * written exactly the same; that makes no difference to anyone.
+ */
+function isMadeBy<Intent>({ base, change }: Sent<Intent>, lease: Lease): boolean {
+  const made = leaseOf(changedRaw(base, change));
+  return (
+    sameFields(made.annotations, lease.annotations) &&
+    sameFields({ ...made.spec }, { ...lease.spec })
+  );
+}
+
+function sameFields(
+  left: Readonly<Record<string, unknown>>,
+  right: Readonly<Record<string, unknown>>,
+): boolean {
+  const names = Object.keys(left);
+  return (
+    names.length === Object.keys(right).length && names.every((name) => left[name] === right[name])
+  );
 }
