@@ -30,6 +30,7 @@ const clusterTools: readonly Tool[] = [
 const testTools: readonly Tool[] = [
   { name: 'redis-cli', package: 'redis-tools' },
   { name: 'prometheus', package: 'prometheus' },
+  { name: 'buildah', package: 'buildah' },
 ];
 
 /** Throws ClusterError with everything that is missing, or installs it. */

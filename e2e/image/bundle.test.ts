@@ -7,6 +7,7 @@ describe('references of the bundles', () => {
     const asked: string[] = [];
     const text = rewriteReferences(source, '/src/node/server/threads.ts', (path) => {
       asked.push(path);
+      if (path.endsWith('missing.wasm')) return undefined;
       return path.endsWith('.ts') ? 'thread.mjs' : 'engine.wasm';
     });
     return { text, asked };
@@ -24,6 +25,11 @@ describe('references of the bundles', () => {
     const { text, asked } = rewrite(source);
     expect(text).to.equal(`readFile(\n  new URL('./engine.wasm', import.meta.url),\n)`);
     expect(asked).to.deep.equal(['/src/node/engine/build/engine.wasm']);
+  });
+
+  it('leaves a place alone where nothing is', () => {
+    const source = `new URL('./missing.wasm', import.meta.url)`;
+    expect(rewrite(source).text).to.equal(source);
   });
 
   it('leaves other addresses alone', () => {

@@ -8,7 +8,7 @@
  */
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { build, type Plugin } from 'esbuild';
+import { type BuildFailure, build, type Plugin } from 'esbuild';
 import { ClusterError } from '../cluster/errors.ts';
 
 /** Program name -> its source, relative to the checkout. */
@@ -17,6 +17,9 @@ export const programs: Readonly<Record<string, string>> = {
   node: 'node/main.ts',
   operator: 'operator/main.ts',
 };
+
+/** Files without which the programs would fail only when they run. */
+const needed = ['engine.wasm', 'thread.mjs'];
 
 /** CommonJS packages inside an ES module bundle look for these. */
 const banner = `import { createRequire as rdbCreateRequire } from 'node:module';
@@ -34,17 +37,16 @@ export interface Bundled {
 /** Writes the bundles and what they refer to into `folder`. */
 export async function bundle(checkout: string, folder: string): Promise<Bundled> {
   const names = new Map<string, string>();
-  const pending = Object.entries(programs)
-    .filter(([, source]) => existsSync(join(checkout, source)))
-    .map(([name, source]) => {
-      const path = join(checkout, source);
-      names.set(path, `${name}.mjs`);
-      return path;
-    });
-  const refer = (path: string): string => {
+  const pending = Object.entries(programs).map(([name, source]) => {
+    const path = join(checkout, source);
+    names.set(path, `${name}.mjs`);
+    return path;
+  });
+  const refer = (path: string): string | undefined => {
     const known = names.get(path);
     if (known !== undefined) return known;
-    if (!existsSync(path)) throw new ClusterError(`${path} is not there: npm run build makes it`);
+    // A source may look in several places, of which one is there.
+    if (!existsSync(path)) return undefined;
     const name = basename(path).replace(/\.ts$/, '.mjs');
     if ([...names.values()].includes(name)) {
       throw new ClusterError(`two files of the image would be called ${name}; one is ${path}`);
@@ -55,23 +57,25 @@ export async function bundle(checkout: string, folder: string): Promise<Bundled>
     return name;
   };
   for (let path = pending.shift(); path !== undefined; path = pending.shift()) {
-    try {
-      await bundleOne(path, join(folder, names.get(path) ?? ''), checkout, refer);
-    } catch {
-      process.stderr.write(`left out of the image: ${path}\n`); // TEMPORARY
-    }
+    await bundleOne(path, join(folder, names.get(path) ?? ''), checkout, refer);
   }
-  return { files: [...names.values()].sort() };
+  const files = [...names.values()].sort();
+  const missing = needed.filter((name) => !files.includes(name));
+  if (missing.length > 0) {
+    throw new ClusterError(`the image would lack ${missing.join(', ')}: run "npm run build" first`);
+  }
+  return { files };
 }
 
-/** Rewrites every reference in a source to the name that `refer` gives. */
+/** Rewrites every reference in a source to the name that `refer` gives; undefined leaves it alone. */
 export function rewriteReferences(
   source: string,
   path: string,
-  refer: (path: string) => string,
+  refer: (path: string) => string | undefined,
 ): string {
-  return source.replace(reference, (_, _quote, relative: string) => {
-    return `new URL('./${refer(resolve(dirname(path), relative))}', import.meta.url)`;
+  return source.replace(reference, (whole, _quote, relative: string) => {
+    const name = refer(resolve(dirname(path), relative));
+    return name === undefined ? whole : `new URL('./${name}', import.meta.url)`;
   });
 }
 
@@ -79,7 +83,7 @@ async function bundleOne(
   source: string,
   target: string,
   checkout: string,
-  refer: (path: string) => string,
+  refer: (path: string) => string | undefined,
 ): Promise<void> {
   const references: Plugin = {
     name: 'references',
@@ -87,11 +91,15 @@ async function bundleOne(
       builder.onLoad({ filter: /\.ts$/ }, ({ path }) => {
         if (path.includes('/node_modules/') || !path.startsWith(`${checkout}/`)) return undefined;
         const text = readFileSync(path, 'utf8');
-        return { contents: rewriteReferences(text, path, refer), loader: 'ts' };
+        try {
+          return { contents: rewriteReferences(text, path, refer), loader: 'ts' };
+        } catch (error) {
+          return { errors: [{ text: (error as Error).message }] };
+        }
       });
     },
   };
-  await build({
+  const built = build({
     entryPoints: [source],
     outfile: target,
     bundle: true,
@@ -103,7 +111,11 @@ async function bundleOne(
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'none',
-    logLevel: 'error',
+    logLevel: 'silent',
     plugins: [references],
+  });
+  await built.catch((error: BuildFailure) => {
+    const said = error.errors.map(({ text, location }) => `${location?.file ?? source}: ${text}`);
+    throw new ClusterError(`the image can't be bundled: ${said.join('; ')}`);
   });
 }

@@ -13,7 +13,7 @@ export interface Pod {
     readonly deletionTimestamp?: string;
     readonly labels?: Readonly<Record<string, string>>;
   };
-  readonly spec: { readonly nodeName: string };
+  readonly spec: { readonly nodeName: string; readonly serviceAccountName: string };
   readonly status: {
     readonly phase: string;
     readonly podIP: string;

@@ -1,0 +1,71 @@
+/** A real Prometheus scrapes nodes and operator, and finds every metric that docs/metrics.md lists. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { after, before, describe, it } from 'mocha';
+import { attempt, until } from '../cluster/run.ts';
+import { demo, nodePods, requireDemo } from '../support/demo.ts';
+import { testEnvironment } from '../support/environment.ts';
+import { operatorNamespace, operatorPods } from '../support/operator.ts';
+import { Prometheus } from '../support/prometheus.ts';
+
+const scrapedMs = 20_000;
+
+describe('metrics', () => {
+  let prometheus: Prometheus;
+  before(async () => {
+    await requireDemo();
+    prometheus = await Prometheus.start([demo.namespace, operatorNamespace]);
+  });
+  after(async () => {
+    await prometheus?.[Symbol.asyncDispose]();
+  });
+
+  it('are scraped from every node and operator', async () => {
+    const pods = [...(await nodePods(demo.namespace, demo.name)), ...(await operatorPods())];
+    const names = pods.map(({ metadata }) => metadata.name).sort();
+    const up = async () => {
+      const targets = await prometheus.targets();
+      return targets
+        .filter(({ health }) => health === 'up')
+        .map(({ labels }) => labels['pod'] ?? '');
+    };
+    await until('all targets are up', scrapedMs, async () => (await up()).length === names.length);
+    expect((await up()).sort()).to.deep.equal(names);
+  });
+
+  it('are all that docs/metrics.md lists, and no other', async () => {
+    const page = readFileSync(
+      join(testEnvironment().layout.checkout, 'docs', 'metrics.md'),
+      'utf8',
+    );
+    const listed = new Set(page.match(/^\| `rdb_\w+/gm)?.map((cell) => cell.slice(3)));
+    expect(listed.size).to.be.above(15);
+    const scraped = [...(await prometheus.names())].filter((name) => name.startsWith('rdb_'));
+    expect(scraped.sort()).to.deep.equal([...listed].sort());
+  });
+
+  it('tell what goes on', async () => {
+    const one = async (expression: string) =>
+      Number((await prometheus.query(expression))[0]?.value[1] ?? Number.NaN);
+    const leaders = `sum(rdb_shard_leader{namespace="${demo.namespace}"})`;
+    const shards = `count(count by (shard) (rdb_shard_leader{namespace="${demo.namespace}"}))`;
+    expect(await one(leaders)).to.equal(await one(shards));
+    expect(await one('sum(rdb_operator_leader)')).to.equal(1);
+  });
+
+  it('are written as promtool likes them', async () => {
+    const pods = [...(await nodePods(demo.namespace, demo.name)), ...(await operatorPods())];
+    const targets = await prometheus.targets();
+    for (const { metadata, status } of [pods[0], pods.at(-1)].flatMap((pod) => pod ?? [])) {
+      const target = targets.find(({ labels }) => labels['pod'] === metadata.name);
+      const port = target?.labels['instance']?.split(':').at(-1);
+      const answer = await fetch(`http://${status.podIP}:${port}/metrics`);
+      const { code, stdout, stderr } = await attempt(['promtool', 'check', 'metrics'], {
+        input: await answer.text(),
+      });
+      expect(stdout + stderr, metadata.name).to.equal('');
+      expect(code).to.equal(0);
+    }
+  });
+});
