@@ -14,6 +14,7 @@
  * stray annotation could block a shard. A watch or a list proves no such thing: it may be older.
  */
 import { ANNOTATION } from '@r-db/proto/leases.ts';
+import { UNRESOLVED_MAX } from './limits.ts';
 import { changedRaw, leaseOf, revisionOf } from './raw.ts';
 import type { Lease, LeaseChange, UpdateOutcome } from './store.ts';
 
@@ -59,9 +60,6 @@ export type Learnt<Intent> =
 
 /** When a quorum read was begun, from `beginRead`. */
 export type ReadToken = number;
-
-/** So many at a time are in doubt at most: then none is sent until one is settled. */
-export const UNRESOLVED_MAX = 16;
 
 export class CasTracker<Intent> {
   #lease: Lease | undefined;
