@@ -1,5 +1,5 @@
 /** `npm run e2e`: the tests on a real Kubernetes. See docs/testing-on-kubernetes.md. */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { inNetwork } from './cluster/access.ts';
@@ -8,7 +8,7 @@ import { down } from './cluster/down.ts';
 import { ClusterError } from './cluster/errors.ts';
 import { heal } from './cluster/faults.ts';
 import { inState, layoutFrom } from './cluster/layout.ts';
-import { requireGo } from './cluster/requirements.ts';
+import { requireGo, searchPath } from './cluster/requirements.ts';
 import { show } from './cluster/run.ts';
 import { up } from './cluster/up.ts';
 import { productName } from './image/product.ts';
@@ -24,6 +24,7 @@ const usage = `Usage: npm run e2e [-- OPTIONS]
 
 const checkout = resolve(import.meta.dirname, '..');
 const layout = layoutFrom(process.env, checkout);
+process.env['PATH'] = searchPath(process.env);
 
 try {
   process.exitCode = await main();
@@ -104,7 +105,8 @@ async function runTests(tests: TestEnvironment, grep: readonly string[]): Promis
   };
   const code = await show(command, { directory: checkout, environment });
   const totals = readTotals(join(tests.reports, 'totals.json'));
-  if (readdirSync(tests.reports).length > 1) process.stdout.write(`reports: ${tests.reports}\n`);
+  if (totals.failed > 0) process.stdout.write(`reports: ${tests.reports}\n`);
+  else rmSync(tests.reports, { recursive: true });
   process.stdout.write(`${totals.passed} passed, ${totals.failed} failed\n`);
   return code === 0 && totals.failed === 0 && totals.passed > 0 ? 0 : 1;
 }

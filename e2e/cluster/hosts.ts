@@ -24,7 +24,7 @@ export async function startContainerd(layout: Layout, host: HostAddress): Promis
     mkdirSync(join(folder, name), { recursive: true });
   }
   makeCgroup(host.namespace);
-  writeFileSync(join(folder, 'cni', '10-bridge.conflist'), cniConfiguration(folder, host));
+  writeFileSync(join(folder, 'cni', '10-pods.conflist'), cniConfiguration(folder, host));
   const snapshotter = (await overlayWorks(layout)) ? 'overlayfs' : 'native';
   writeFileSync(join(folder, 'containerd.toml'), containerdConfiguration(folder, snapshotter));
   startServer(layout, `containerd-${host.name}`, host.namespace, [
@@ -73,10 +73,9 @@ function cniConfiguration(folder: string, host: HostAddress): string {
     name: cniNetwork,
     plugins: [
       {
-        type: 'bridge',
-        bridge: 'cni0',
-        isGateway: true,
-        hairpinMode: true,
+        // Routed, not bridged: what goes from a pod to a Service and so to a pod of the same host
+        // must come back through the host's rules, whether br_netfilter is loaded or not.
+        type: 'ptp',
         ipam: {
           type: 'host-local',
           dataDir: join(folder, 'ipam'),

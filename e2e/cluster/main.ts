@@ -11,6 +11,7 @@ import { cut, cutsInForce, heal } from './faults.ts';
 import { loadedImages, loadImages } from './images.ts';
 import { inState, layoutFrom } from './layout.ts';
 import { serverNames, serverProcess } from './processes.ts';
+import { searchPath } from './requirements.ts';
 import { show } from './run.ts';
 import { isUp, up } from './up.ts';
 
@@ -27,6 +28,7 @@ const usage = `Usage: npm run cluster -- COMMAND
 
 const checkout = resolve(import.meta.dirname, '..', '..');
 const layout = layoutFrom(process.env, checkout);
+process.env['PATH'] = searchPath(process.env);
 
 try {
   process.exitCode = await command(process.argv.slice(2));

@@ -15,7 +15,7 @@ const clusterTools: readonly Tool[] = [
   { name: 'containerd', package: 'containerd' },
   { name: 'ctr', package: 'containerd' },
   { name: 'runc', package: 'runc' },
-  { name: '/usr/lib/cni/bridge', package: 'containernetworking-plugins' },
+  { name: '/usr/lib/cni/ptp', package: 'containernetworking-plugins' },
   { name: 'iptables', package: 'iptables' },
   { name: 'conntrack', package: 'conntrack' },
   { name: 'ethtool', package: 'ethtool' },
@@ -58,10 +58,17 @@ export function requireGo(environment: NodeJS.ProcessEnv): void {
   }
 }
 
-/** Where a tool is, or undefined. sbin folders count though a user's PATH may lack them. */
+/** PATH, and the folders that users and sudo may lack in it: those of system tools and of Go. */
+export function searchPath(environment: NodeJS.ProcessEnv): string {
+  const folders = (environment['PATH'] ?? '').split(delimiter);
+  const more = ['/usr/sbin', '/sbin', '/usr/local/go/bin'];
+  return [...folders, ...more.filter((folder) => !folders.includes(folder))].join(delimiter);
+}
+
+/** Where a tool is, or undefined. */
 export function findTool(name: string, environment: NodeJS.ProcessEnv): string | undefined {
   if (name.startsWith('/')) return existsSync(name) ? name : undefined;
-  const folders = [...(environment['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  const folders = (environment['PATH'] ?? '').split(delimiter);
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 

@@ -80,6 +80,18 @@ describe('the test cluster', () => {
     expect(said.trim()).to.equal('on-n2');
   });
 
+  it('reaches a Service whose pod is on the same host, and the pod itself through it', async () => {
+    const { image } = testEnvironment();
+    const pod = { name: 'neighbour', namespace, image, script: greet, node: 'n2' };
+    await apply(scriptPod(pod));
+    await wait('condition=Ready', 30, '-n', namespace, 'pod/neighbour');
+    const script = `fetch('http://greet:${port}').then((a) => a.text()).then(console.log)`;
+    for (const from of ['neighbour', 'on-n2']) {
+      const said = await kubectl('exec', '-n', namespace, from, '--', 'node', '--eval', script);
+      expect(said.trim()).to.equal('on-n2');
+    }
+  });
+
   it('lets the tests reach pods, and resolves for them', async () => {
     const answer = await fetch(`http://${addresses.get('n3')}:${port}`);
     expect(await answer.text()).to.equal('on-n3');
