@@ -69,7 +69,8 @@ export function newRaw(lease: NewLease, namespace: string): Readonly<Record<stri
 
 /** 0 where there is none or it is no number: the next update then starts anew from 1. */
 export function revisionOf(text: string | undefined): number {
-  return text !== undefined && /^[0-9]{1,15}$/.test(text) ? Number(text) : 0;
+  const revision = text !== undefined && /^[0-9]{1,16}$/.test(text) ? Number(text) : 0;
+  return Number.isSafeInteger(revision) ? revision : 0;
 }
 
 export function hasLabels(lease: Lease, labels: Readonly<Record<string, string>>): boolean {
