@@ -199,7 +199,7 @@ export const reasons = {
 
 /** Every Event: reason -> what it tells. */
 export const events = {
-  Created: 'All objects of the cluster have been made.',
+  Creating: 'The objects of the cluster are being made.',
   Available: 'Every shard has a leader.',
   Unavailable: 'Some shards have no leader that serves.',
   ShardsReset: 'Shards that lost all copies were started again empty.',

@@ -36,14 +36,6 @@ export async function provision(context: Context, view: View): Promise<void> {
   const wanted = buildStatefulSet(cluster, template, seed);
   const statefulSet = await ensure(context, RESOURCES.StatefulSet, wanted, seen.statefulSet);
   if (statefulSet === undefined) return;
-  if (seen.statefulSet === undefined) {
-    await context.tools.events.record(cluster, {
-      reason: 'Created',
-      type: 'Normal',
-      message: `All objects are made: ${cluster.spec.nodes} nodes, ${cluster.spec.shards} shards`,
-      occasion: 'created',
-    });
-  }
   found.statefulSet = statefulSet;
   found.complete = seen.statefulSet !== undefined && !isBlocked(found);
 }

@@ -41,6 +41,7 @@ interface Telling {
 }
 
 const TELLINGS: readonly Telling[] = [
+  { condition: 'Progressing', reason: 'Creating', event: 'Creating', type: 'Normal' },
   { condition: 'Available', reason: 'ShardsLed', event: 'Available', type: 'Normal' },
   { condition: 'Available', reason: 'ShardsWithoutLeader', event: 'Unavailable', type: 'Warning' },
   { condition: 'Degraded', reason: 'DataLossHeld', event: 'DataLossHeld', type: 'Warning' },

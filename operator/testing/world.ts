@@ -181,3 +181,31 @@ export function liveView(client: KubernetesClient): View {
     zoneOf: async () => undefined,
   };
 }
+
+/** An object without what differs from run to run: times, UIDs, versions, incarnations. */
+export function normalized(object: KubernetesObject): unknown {
+  const text = JSON.stringify(object, (name, value: unknown) =>
+    VOLATILE.has(name) ? undefined : sorted(value),
+  );
+  return JSON.parse(
+    text
+      .replace(/00000000-0000-4000-8000-[0-9a-f]{12}/g, 'UID')
+      .replace(/demo-(\d)\/[0-9a-f]{16}/g, 'demo-$1/INCARNATION')
+      .replace(/"rdb\.dev\/(revision|applied-hash|template-hash)":"[^"]*"/g, '"rdb.dev/$1":"X"')
+      .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME'),
+  );
+}
+
+const VOLATILE = new Set([
+  'resourceVersion',
+  'generation',
+  'observedGeneration',
+  'leaseTransitions',
+]);
+
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)),
+  );
+}
