@@ -8,7 +8,7 @@
  * await using client = await connect({ addresses: ['127.0.0.1:7379'] });
  * await client.set('greeting', 'hello', { expireAfterMs: 60_000 });
  * const greeting = await client.get('greeting');
- * console.log(greeting?.text);
+ * console.log(greeting?.text); // hello
  * ```
  *
  * @module
