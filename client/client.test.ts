@@ -306,6 +306,19 @@ describe('the client', () => {
       expect(new Set(found).size).to.equal(found.length);
     });
 
+    it('follows redirects in the middle of a run, and asks a node once for all it leads', async () => {
+      for (let shard = 0; shard < SHARDS; shard++) cluster.lead(shard, 0);
+      await changed(client, () =>
+        client.topology().shards.every(({ leader }) => leader === 'fake-0'),
+      );
+      cluster.leadSilently(3, 1);
+      cluster.leadSilently(4, 2);
+      const found: string[] = [];
+      for await (const { key } of client.scan()) found.push(key);
+      expect(found.length).to.equal(keys.length + 1);
+      expect(new Set(found).size).to.equal(found.length);
+    });
+
     it('can be left', async () => {
       for await (const { key } of client.scan()) {
         expect(key).to.be.a('string');

@@ -1,4 +1,4 @@
-/** Walks all keys: the shards one after the other, each at its leader, wherever that goes meanwhile. */
+/** Walks all keys: shard after shard in runs that one node leads, wherever leadership goes meanwhile. */
 import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 import type { ScanRequest, ScanResponse } from '@r-db/proto/generated/rdb/v1/key_value.ts';
 import { backoffMs, delay } from './backoff.ts';
@@ -10,7 +10,7 @@ import {
   SEED_TIMEOUT_MS,
 } from './limits.ts';
 import type { Router } from './router.ts';
-import { leaderAddress } from './topology.ts';
+import { leaderAddress, type Topology } from './topology.ts';
 import { type Bytes, owned, toBytes, versionToBytes, versionToText } from './values.ts';
 
 export interface ScanOptions {
@@ -68,9 +68,13 @@ class Walk {
   readonly #options: ScanOptions;
   readonly #timeoutMs: number;
   readonly #signal: AbortSignal;
-  /** Where the walk is: this shard, behind the page with this token (empty: at its beginning). */
+  /** Where the walk is: in this shard, or behind it, as the token says (empty: at its beginning). */
   #shard = 0;
   #token: Uint8Array = NO_TOKEN;
+  /** Last shard of the run that the token is of. */
+  #last: number | undefined;
+  /** The shard whose leader is asked for the rest of the run. */
+  #asked = 0;
   #failures = 0;
   #redirects = 0;
   #progressMs = performance.now();
@@ -85,18 +89,20 @@ class Walk {
 
   /** Names the place behind the page told last; undefined at the end. */
   token(): string | undefined {
-    return this.#atEnd() ? undefined : `${this.#shard}.${versionToText(this.#token)}`;
+    if (this.#atEnd()) return undefined;
+    return `${this.#shard}.${this.#last ?? ''}.${versionToText(this.#token)}`;
   }
 
   async *pages(): AsyncGenerator<ScanResponse, void, undefined> {
     while (!this.#atEnd()) {
       this.#signal.throwIfAborted();
       const topology = this.#router.follower.current;
-      const address = topology && leaderAddress(topology, this.#shard);
+      const address = topology && leaderAddress(topology, this.#asked);
       try {
-        if (address === undefined) {
-          throw new RdbError('NO_LEADER', `no node is known to lead shard ${this.#shard}`);
+        if (topology === undefined || address === undefined) {
+          throw new RdbError('NO_LEADER', `no node is known to lead shard ${this.#asked}`);
         }
+        this.#last ??= lastOfRun(topology, this.#shard);
         yield* this.#pagesOf(address);
       } catch (error) {
         await this.#recover(error);
@@ -104,7 +110,7 @@ class Walk {
     }
   }
 
-  /** The rest of one shard. */
+  /** The rest of the run. */
   async *#pagesOf(address: string): AsyncGenerator<ScanResponse, void, undefined> {
     const channel = this.#router.channel(address);
     try {
@@ -118,7 +124,7 @@ class Walk {
     this.#signal.addEventListener('abort', abort, { once: true });
     try {
       for await (const page of this.#timed(stream)) {
-        this.#advance(page.resumeToken);
+        this.#advance(page);
         yield page;
         this.#progressMs = performance.now();
         if (this.#token.length === 0) return;
@@ -130,11 +136,16 @@ class Walk {
     }
   }
 
-  #advance(resumeToken: Uint8Array): void {
+  #advance({ shard, resumeToken }: ScanResponse): void {
     this.#failures = 0;
     this.#redirects = 0;
     this.#token = owned(resumeToken);
-    if (resumeToken.length === 0) this.#shard++;
+    if (resumeToken.length > 0) this.#shard = shard;
+    else {
+      this.#shard = (this.#last ?? shard) + 1;
+      this.#last = undefined;
+    }
+    this.#asked = this.#shard;
   }
 
   #atEnd(): boolean {
@@ -142,11 +153,13 @@ class Walk {
   }
 
   #restore(after: string): void {
-    const [, shard, token] = /^(\d{1,5})\.([\w-]*)$/.exec(after) ?? [];
+    const [, shard, last, token] = /^(\d{1,5})\.(\d{0,5})\.([\w-]*)$/.exec(after) ?? [];
     if (shard === undefined || token === undefined) {
       throw new RdbError('INVALID', 'after must be the token of an entry of an earlier scan');
     }
     this.#shard = Number(shard);
+    this.#asked = this.#shard;
+    this.#last = last === '' ? undefined : Number(last);
     this.#token = versionToBytes(token);
   }
 
@@ -181,7 +194,7 @@ class Walk {
   #request(): ScanRequest {
     const { match, withValues, pageSize } = this.#options;
     return {
-      shards: [this.#shard],
+      shards: range(this.#shard, this.#last ?? this.#shard),
       match: match === undefined ? new Uint8Array(0) : toBytes(match),
       withValues: withValues ?? false,
       pageSize: pageSize ?? 0,
@@ -197,7 +210,10 @@ class Walk {
       thrown instanceof RdbError
         ? thrown
         : fromCall(thrown as ServiceError, { reads: true, sent: true });
-    if (error.leader !== undefined) this.#router.follower.hint(error.leader);
+    if (error.leader !== undefined) {
+      this.#router.follower.hint(error.leader);
+      this.#asked = error.leader.shard;
+    }
     if (retryOf(error.reason) === 'elsewhere' && ++this.#redirects <= REDIRECTS_AT_ONCE_MAX) return;
     const leftMs = this.#progressMs + this.#timeoutMs - performance.now();
     if (!error.retryable || leftMs <= 0) throw error;
@@ -208,4 +224,16 @@ class Walk {
     );
     await delay(Math.min(waitMs, leftMs), this.#signal);
   }
+}
+
+/** The last of the shards from `first` on that have the same leader, without a gap. */
+function lastOfRun({ shards }: Topology, first: number): number {
+  const leader = shards[first]?.leader;
+  let last = first;
+  while (last + 1 < shards.length && shards[last + 1]?.leader === leader) last++;
+  return last;
+}
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 }

@@ -3,6 +3,7 @@
  * the client does about redirects, failovers and broken connections can be shown with them.
  */
 import {
+  Metadata,
   Server,
   ServerCredentials,
   type ServerUnaryCall,
@@ -10,6 +11,8 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import type { ReasonName } from '@r-db/proto/errors.ts';
+import { ErrorInfo } from '@r-db/proto/generated/google/rpc/error_details.ts';
+import { Status } from '@r-db/proto/generated/google/rpc/status.ts';
 import {
   type ClusterServer,
   ClusterService,
@@ -309,42 +312,42 @@ class Node implements FakeNode {
     }
   }
 
-  /** Pages of two keys; the token is the last key told. */
+  /** Pages of two keys; the token is the shard and the last key told. Breaks where it is told to, between pages. */
   #scan(call: ServerWritableStream<ScanRequest, ScanResponse>): void {
-    const { shards, resumeToken, withValues, match } = call.request;
-    const shard = shards[0] ?? 0;
-    const elsewhere = this.#elsewhere(shard);
-    const fault = this.faults.shift();
-    if (elsewhere !== undefined || fault !== undefined) {
-      call.emit(
-        'error',
-        Object.assign(new Error('UNAVAILABLE'), { code: 14, details: 'as ordered' }),
-      );
-      return;
-    }
+    const { shards, resumeToken, match, withValues } = call.request;
+    const [place = '', after = ''] = Buffer.from(resumeToken).toString('latin1').split(/:(.*)/s);
+    const first = place === '' ? 0 : shards.indexOf(Number(place));
+    if (first < 0) return void call.emit('error', statusOf(3, 'the token is of another shard'));
     const prefix = Buffer.from(match).toString().replace(/\*$/, '');
-    const names = [...(this.#cluster.data[shard]?.keys() ?? [])].sort();
-    let rest = names.filter((name) => name > Buffer.from(resumeToken).toString('latin1'));
-    do {
-      const page = rest.slice(0, 2);
-      rest = rest.slice(2);
-      const entries = page
-        .filter((name) => name.startsWith(prefix))
-        .flatMap((name) => this.#cluster.data[shard]?.get(name) ?? [])
-        .map(({ key, value, version, expireAtMs }) => ({
-          key,
-          version: versionOf(version),
-          ...(withValues ? { value } : {}),
-          ...(expireAtMs === undefined ? {} : { expireAtMs }),
-        }));
-      const token = rest.length > 0 ? Buffer.from(page.at(-1) ?? '', 'latin1') : Buffer.alloc(0);
-      call.write({ entries, resumeToken: token, shard });
-      if (this.breaksAfterExecuting > 0) {
-        this.breaksAfterExecuting--;
-        setImmediate(() => this.#breakConnections());
-        return;
-      }
-    } while (rest.length > 0);
+    for (const [i, shard] of shards.slice(first).entries()) {
+      const elsewhere = this.#elsewhere(shard);
+      if (elsewhere !== undefined)
+        return void call.emit('error', statusOf(9, elsewhere.message, elsewhere));
+      const names = [...(this.#cluster.data[shard]?.keys() ?? [])].sort();
+      let rest = names.filter((name) => i > 0 || name > after);
+      do {
+        const page = rest.slice(0, 2);
+        rest = rest.slice(2);
+        const next = shards[first + i + 1];
+        const token =
+          rest.length > 0 ? `${shard}:${page.at(-1)}` : next === undefined ? '' : `${next}:`;
+        const entries = page
+          .filter((name) => name.startsWith(prefix))
+          .flatMap((name) => this.#cluster.data[shard]?.get(name) ?? [])
+          .map(({ key, value, version, expireAtMs }) => ({
+            key,
+            version: versionOf(version),
+            ...(withValues ? { value } : {}),
+            ...(expireAtMs === undefined ? {} : { expireAtMs }),
+          }));
+        call.write({ entries, resumeToken: Buffer.from(token, 'latin1'), shard });
+        if (this.breaksAfterExecuting > 0) {
+          this.breaksAfterExecuting--;
+          setImmediate(() => this.#breakConnections());
+          return;
+        }
+      } while (rest.length > 0);
+    }
     call.end();
   }
 
@@ -419,6 +422,24 @@ class Node implements FakeNode {
 
 function failed(reason: ReasonName, message: string): Outcome {
   return { $case: 'error', value: { reason: ErrorReason[reason], message, leader: undefined } };
+}
+
+/** A failed call, with the leader in google.rpc.ErrorInfo as real nodes tell it. */
+function statusOf(code: number, details: string, { leader }: Partial<OperationError> = {}): Error {
+  const metadata = new Metadata();
+  if (leader?.grpc !== undefined) {
+    const { shard, node, grpc } = leader;
+    const more = { shard: String(shard), leader: node, grpc: `${grpc.host}:${grpc.port}` };
+    const info = ErrorInfo.encode({
+      reason: 'NOT_LEADER',
+      domain: 'rdb.dev',
+      metadata: more,
+    }).finish();
+    const any = { typeUrl: 'type.googleapis.com/google.rpc.ErrorInfo', value: info };
+    const encoded = Status.encode({ code, message: details, details: [any] }).finish();
+    metadata.set('grpc-status-details-bin', Buffer.from(encoded));
+  }
+  return Object.assign(new Error(details), { code, details, metadata });
 }
 
 function versionOf(version: number): Uint8Array {
