@@ -11,6 +11,7 @@ import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { realScheduler } from '@r-db/kubernetes/scheduler.ts';
 import { serveLeasesOnSocket } from '@r-db/leases/channel-socket.ts';
 import { MemoryLeases } from '@r-db/leases/memory.ts';
@@ -27,6 +28,11 @@ import { makeLeases } from './leases.ts';
 import { limits } from './limits.ts';
 import { NodeProcess } from './node-process.ts';
 import { checkPorts, LOCALHOST, type NodePorts } from './ports.ts';
+
+/** Where it can't be written, Node.js goes without. */
+const compileCache = fileURLToPath(
+  new URL('../../node_modules/.cache/node-compile', import.meta.url),
+);
 
 export interface LocalClusterOptions {
   /** One entry a node. */
@@ -217,6 +223,8 @@ function environmentOf(
     ([key, value]) => value !== undefined && !key.startsWith('RDB_'),
   );
   return {
+    // A node's start is mostly the reading of its source: what was compiled once is kept.
+    NODE_COMPILE_CACHE: compileCache,
     ...(Object.fromEntries(inherited) as Record<string, string>),
     RDB_CLUSTER: cluster,
     RDB_CLUSTER_ID: clusterId,
