@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { BATCH_OPERATIONS_MAX } from './limits.ts';
 import { type Client, connect, op, RdbError } from './mod.ts';
-import { type FakeCluster, startFakeCluster } from './testing/fake_cluster.ts';
+import { type FakeCluster, startFakeCluster } from './testing/fake-cluster.ts';
 
 const SHARDS = 8;
 

@@ -3,7 +3,7 @@ import { keyToShard, keyToSlot } from '@r-db/proto/slots.ts';
 import type { Client, NodeStats, Topology, TopologyNode } from '../mod.ts';
 import { RdbError } from '../mod.ts';
 import type { ClusterCommand } from './command.ts';
-import { EXIT } from './exit_codes.ts';
+import { EXIT } from './exit-codes.ts';
 import { formatBytes, formatDuration, type Output } from './output.ts';
 
 export const status: ClusterCommand = {

@@ -1,7 +1,7 @@
 /** What a command is. The table of all is commands.ts. */
 import type { Client } from '../client.ts';
 import type { Options, Parsed } from './arguments.ts';
-import type { ExitCode } from './exit_codes.ts';
+import type { ExitCode } from './exit-codes.ts';
 import type { Output } from './output.ts';
 
 export interface CommandContext {

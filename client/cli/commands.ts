@@ -2,7 +2,7 @@
 import { COMMON_OPTIONS, type Options } from './arguments.ts';
 import * as cluster from './cluster.ts';
 import type { Command } from './command.ts';
-import { EXIT, EXIT_MEANINGS } from './exit_codes.ts';
+import { EXIT, EXIT_MEANINGS } from './exit-codes.ts';
 import * as keys from './keys.ts';
 
 export const COMMANDS: Readonly<Record<string, Command>> = {

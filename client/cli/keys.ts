@@ -2,7 +2,7 @@
 import { type Bytes, op, type SetOptions } from '../mod.ts';
 import { UsageError } from './arguments.ts';
 import type { ClusterCommand } from './command.ts';
-import { EXIT } from './exit_codes.ts';
+import { EXIT } from './exit-codes.ts';
 import { jsonBytes, printable } from './output.ts';
 
 export const get: ClusterCommand = {

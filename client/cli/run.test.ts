@@ -1,9 +1,9 @@
 import { keyToShard, keyToSlot } from '@r-db/proto/slots.ts';
 import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
-import { type FakeCluster, startFakeCluster } from '../testing/fake_cluster.ts';
+import { type FakeCluster, startFakeCluster } from '../testing/fake-cluster.ts';
 import { COMMANDS } from './commands.ts';
-import { EXIT, EXIT_MEANINGS } from './exit_codes.ts';
+import { EXIT, EXIT_MEANINGS } from './exit-codes.ts';
 import { addressesOf, type Process, run } from './run.ts';
 
 interface Ran {

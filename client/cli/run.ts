@@ -5,7 +5,7 @@ import { TIMEOUT_MS_DEFAULT } from '../limits.ts';
 import { type Parsed, parseArguments, TIMEOUT_RANGE, UsageError } from './arguments.ts';
 import type { ClusterCommand, Command } from './command.ts';
 import { COMMANDS, commandHelp, help } from './commands.ts';
-import { EXIT, type ExitCode, exitCodeOf } from './exit_codes.ts';
+import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts';
 import { Output, type Stream } from './output.ts';
 
 export const ADDRESSES_DEFAULT = '127.0.0.1:7379';

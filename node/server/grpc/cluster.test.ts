@@ -3,7 +3,7 @@ import type { StatsResponse, TopologyResponse } from '@r-db/proto/generated/rdb/
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { call, failureOf, type Harness, startHarness, topologyOf } from './testing/harness.ts';
-import { MemoryEngine } from './testing/memory_engine.ts';
+import { MemoryEngine } from './testing/memory-engine.ts';
 
 describe('Cluster over gRPC', () => {
   let engine: MemoryEngine;

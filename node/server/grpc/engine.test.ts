@@ -15,7 +15,7 @@ import { after, before, describe, it } from 'mocha';
 import { attachEngine, createArena } from '../../engine/engine.ts';
 import type { Engine } from '../../engine/types.ts';
 import { call, collect, failureOf, type Harness, startHarness } from './testing/harness.ts';
-import { MemoryEngine } from './testing/memory_engine.ts';
+import { MemoryEngine } from './testing/memory-engine.ts';
 
 const SHARDS = 8;
 const MiB = 1024 * 1024;

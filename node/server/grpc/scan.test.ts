@@ -17,7 +17,7 @@ import {
   startHarness,
   topologyOf,
 } from './testing/harness.ts';
-import { MemoryEngine } from './testing/memory_engine.ts';
+import { MemoryEngine } from './testing/memory-engine.ts';
 
 const SHARDS = 4;
 const KEYS = Array.from({ length: 100 }, (_, i) => `key${i}`);

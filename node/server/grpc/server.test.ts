@@ -18,7 +18,7 @@ import { afterEach, beforeEach, describe, it } from 'mocha';
 import { indexDescriptors } from './descriptors.ts';
 import { startGrpc } from './server.ts';
 import { call, failureOf, type Harness, startHarness } from './testing/harness.ts';
-import { MemoryEngine } from './testing/memory_engine.ts';
+import { MemoryEngine } from './testing/memory-engine.ts';
 
 describe('the gRPC server', () => {
   let engine: MemoryEngine;

@@ -18,7 +18,7 @@ import {
   type TopologySource,
 } from './context.ts';
 import { Health } from './health.ts';
-import { keyValueService } from './key_value.ts';
+import { keyValueService } from './key-value.ts';
 import {
   CALLS_PER_CONNECTION_MAX,
   KEEPALIVE_MS,

@@ -11,7 +11,7 @@ import { freePorts } from '@r-db/node/dev/ports.ts';
 import { keyToShard } from '@r-db/proto/slots.ts';
 import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
-import { EXIT, EXIT_MEANINGS } from './cli/exit_codes.ts';
+import { EXIT, EXIT_MEANINGS } from './cli/exit-codes.ts';
 import { run } from './cli/run.ts';
 import { connect, op, RdbError } from './mod.ts';
 

@@ -29,7 +29,7 @@ import {
   startHarness,
   topologyOf,
 } from './testing/harness.ts';
-import { MemoryEngine } from './testing/memory_engine.ts';
+import { MemoryEngine } from './testing/memory-engine.ts';
 
 const SHARDS = 4;
 const VALUE_BYTES_MAX = 2 * 1024 * 1024;
