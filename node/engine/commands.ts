@@ -167,6 +167,20 @@ export const commands: readonly CommandRow[] = [
   row('server', 'server', 'COMMAND', -1, 'loading stale', none, '2.8.13', 'About the commands'),
   row('server', 'server', 'INFO', -1, 'loading stale', none, '1.0.0', 'About this node'),
   row('server', 'cluster', 'CLUSTER', -2, 'loading stale', none, '3.0.0', 'About the cluster'),
+  row(
+    'server',
+    'cluster',
+    'READONLY',
+    1,
+    'loading stale fast',
+    none,
+    '3.0.0',
+    'Allows stale reads',
+  ),
+  row('server', 'cluster', 'READWRITE', 1, 'loading stale fast', none, '3.0.0', 'Ends READONLY'),
+  row('server', 'cluster', 'ASKING', 1, 'fast', none, '3.0.0', 'Accepted, without effect'),
+  row('server', 'server', 'TIME', 1, 'loading stale fast', none, '2.6.0', 'Clock of this node'),
+  row('server', 'server', 'CONFIG', -2, 'admin noscript loading stale', none, '2.0.0', 'Settings'),
 ];
 
 /** Number of a command by its upper-case name. */
