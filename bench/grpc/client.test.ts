@@ -1,5 +1,5 @@
 import { type Harness, startHarness } from '@r-db/node/server/grpc/testing/harness.ts';
-import { MemoryEngine } from '@r-db/node/server/grpc/testing/memory_engine.ts';
+import { MemoryEngine } from '@r-db/node/server/grpc/testing/memory-engine.ts';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { WrongAnswerError } from '../errors.ts';

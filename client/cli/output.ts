@@ -101,10 +101,7 @@ export function printable(bytes: Uint8Array): string {
       .map((byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : escaped(byte)))
       .join('');
   }
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) =>
-    escaped(character.charCodeAt(0)),
-  );
+  return text.replace(/\p{Cc}/gu, (character) => escaped(character.charCodeAt(0)));
 }
 
 export function formatBytes(bytes: number): string {
