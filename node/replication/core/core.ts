@@ -138,7 +138,9 @@ function take(state: State, input: Input): void {
       tell(state, { kind: 'store-trouble', message: input.message });
       break;
     case 'data-created':
-      if (state.data.kind === 'creating') state.data = { ...state.data, kind: 'present' };
+      if (state.data.kind === 'creating') {
+        state.data = { kind: 'present', generation: state.data.generation, used: false };
+      }
       break;
     case 'data-refused':
       state.data = { kind: 'absent' };

@@ -1,7 +1,7 @@
 /** When this node's copy is made, kept and dropped. */
 
 import type { Generation } from './identity.ts';
-import type { Intent, State } from './state.ts';
+import type { Data, Intent, State } from './state.ts';
 
 /**
  * Drops a copy that nothing needs: of an older generation (rule 15), or outside the in-sync set and
@@ -9,7 +9,7 @@ import type { Intent, State } from './state.ts';
  */
 export function dropUnneeded(state: State, intent: Intent | undefined): void {
   const { data } = state;
-  if (data.kind !== 'present' || isNeeded(state, data.generation, intent)) return;
+  if (data.kind !== 'present' || isNeeded(state, data, intent)) return;
   state.data = { kind: 'dropping' };
   state.effects.push({ kind: 'drop-data', generation: data.generation });
 }
@@ -25,12 +25,17 @@ export function provide(state: State, generation: Generation): boolean {
   return false;
 }
 
-function isNeeded(state: State, generation: Generation, intent: Intent | undefined): boolean {
+function isNeeded(
+  state: State,
+  { generation, used }: Extract<Data, { kind: 'present' }>,
+  intent: Intent | undefined,
+): boolean {
   const lease = state.tracker.current;
   const { self } = state.options;
   if (lease === undefined || state.stopping) return true;
   if (generation < lease.generation) return false;
-  if (intent?.data === generation) return true;
+  // A free Lease is started on empty: what is left of a leadership in it may lack later writes.
+  if (intent?.data === generation && !used) return true;
   const mayLead = state.tracker.possibleEdits.some(
     (edit) => edit.generation === generation && edit.inSync.includes(self),
   );

@@ -55,6 +55,7 @@ function takeOver(state: State, lease: CurrentLease): void {
     return;
   }
   state.leadership = { epoch: lease.epoch, generation: lease.generation };
+  state.data = { kind: 'present', generation: lease.generation, used: true };
   state.campaignSince = undefined;
   state.writes.succeeded();
   const cause = causeOf(state, lease);

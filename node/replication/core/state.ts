@@ -28,7 +28,9 @@ export interface Leadership {
 /** The shard's copy in the engine. One that is being dropped may not be made anew. */
 export type Data =
   | { readonly kind: 'absent' | 'dropping' }
-  | { readonly kind: 'creating' | 'present'; readonly generation: Generation };
+  | { readonly kind: 'creating'; readonly generation: Generation }
+  /** `used`: this incarnation led with it, so it may hold writes. */
+  | { readonly kind: 'present'; readonly generation: Generation; readonly used: boolean };
 
 /** What a rule wants written. Rules are functions of the state; the first that wants something gets it. */
 export interface Intent {
