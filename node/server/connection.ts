@@ -98,7 +98,7 @@ export class Connection implements Recipient, Parked {
     }
     const nowMs = clock.monotonicMs();
     this.client.activeMs = nowMs;
-    statistics.add('inputBytes', chunk.length);
+    statistics.received(chunk.length);
     if (this.#arrivedMs === 0) {
       this.#arrivedMs = nowMs;
     }
@@ -114,7 +114,7 @@ export class Connection implements Recipient, Parked {
     } else {
       const at = held.length === 0 ? 0 : held.moveTo(engine.input);
       engine.input.set(chunk, at);
-      this.#run(engine.input.byteOffset, total, false);
+      this.#run(engine.input.byteOffset, total, false, nowMs);
       if (this.#held.length !== 0) {
         this.#advance();
       }
@@ -133,14 +133,14 @@ export class Connection implements Recipient, Parked {
       return;
     }
     this.#advancing = true;
-    const { engine } = this.#context;
+    const { engine, clock } = this.#context;
     const held = this.#held;
     while (this.#runs() && held.length > 0 && held.length >= this.#needed) {
       if (held.length <= engine.input.length) {
         const end = held.moveTo(engine.input);
-        this.#run(engine.input.byteOffset, end, false);
+        this.#run(engine.input.byteOffset, end, false, clock.monotonicMs());
       } else {
-        this.#run(held.address, held.length, true);
+        this.#run(held.address, held.length, true, clock.monotonicMs());
       }
     }
     this.#advancing = false;
@@ -154,12 +154,12 @@ export class Connection implements Recipient, Parked {
   }
 
   /** Runs commands in bytes [0, end) at `base`; keeps what is left. */
-  #run(base: number, end: number, fromHeld: boolean): void {
+  #run(base: number, end: number, fromHeld: boolean, nowMs: number): void {
     const { engine, clock, statistics, outbox } = this.#context;
     const { result } = engine;
     const { client } = this;
     let at = 0;
-    let monotonicMs = clock.monotonicMs();
+    let monotonicMs = nowMs;
     let stop: Stop;
     do {
       const silent = client.replies !== 'on';
@@ -167,13 +167,14 @@ export class Connection implements Recipient, Parked {
       const changes = client.replyChanges;
       const limit = skipping ? this.#oneCommand(base, at, end) : end;
       stop = engine.execute(this.#handle, base, at, limit, 0, clock.nowMs(), monotonicMs);
-      const advanced = result.consumed !== at;
-      at = result.consumed;
+      const { consumed, outputEnd } = result;
+      const advanced = consumed !== at;
+      at = consumed;
       if (advanced) {
         this.parkedUntilMs = 0;
       }
-      if (result.outputEnd > 0 && !silent) {
-        outbox.append(this, engine.output, result.outputEnd);
+      if (outputEnd > 0 && !silent) {
+        outbox.append(this, engine.output, outputEnd);
       }
       monotonicMs = clock.monotonicMs();
       const goesOn = stop === Stop.Done || this.#continue(stop, silent);
@@ -184,7 +185,8 @@ export class Connection implements Recipient, Parked {
         break;
       }
     } while (at < end && this.#runs());
-    this.#needed = stop === Stop.Incomplete ? result.needed : 0;
+    // More than is there, always: else the same bytes would be tried again for ever.
+    this.#needed = stop === Stop.Incomplete ? Math.max(result.needed, end - at + 1) : 0;
     const kept = this.#keep(base, at, end, fromHeld);
     if (this.#blocked === undefined) {
       statistics.observe((monotonicMs - this.#arrivedMs) / 1000);
@@ -352,7 +354,7 @@ export class Connection implements Recipient, Parked {
     if (this.#closed || this.#socket.destroyed) {
       return true;
     }
-    this.#context.statistics.add('outputBytes', bytes.length);
+    this.#context.statistics.sent(bytes.length);
     this.#socket.write(bytes);
     if (this.#socket.writableLength === 0) {
       return true;

@@ -21,6 +21,14 @@ export interface RespOptions {
   readonly port: number;
   /** Several threads listen on the port. */
   readonly reusePort: boolean;
+  /** Shorter times, for tests. */
+  readonly times?: Times;
+}
+
+export interface Times {
+  readonly slowConsumerMs: number;
+  readonly lingerMs: number;
+  readonly tickMs: number;
 }
 
 export class RespServer {
@@ -30,6 +38,7 @@ export class RespServer {
   readonly #connections = new Map<number, Connection>();
   readonly #server: Server;
   readonly #timer: NodeJS.Timeout;
+  readonly #times: Times;
   #drained: (() => void) | undefined;
 
   private constructor(options: RespOptions) {
@@ -37,6 +46,7 @@ export class RespServer {
     const { engine, clock } = services;
     this.#services = services;
     this.#statistics = statistics;
+    this.#times = options.times ?? serverLimits;
     const dispatcher = new Dispatcher(services, statistics);
     this.#context = {
       engine,
@@ -62,7 +72,7 @@ export class RespServer {
       },
       (socket) => this.#accept(socket),
     );
-    this.#timer = setInterval(() => this.#tick(), serverLimits.tickMs).unref();
+    this.#timer = setInterval(() => this.#tick(), this.#times.tickMs).unref();
   }
 
   /** Rejects with the error of `listen` (EADDRINUSE, EACCES). */
@@ -176,7 +186,7 @@ export class RespServer {
       if (slowest === undefined || connection.chokedSinceMs < slowest.chokedSinceMs) {
         slowest = connection;
       }
-      if (nowMs - connection.chokedSinceMs > serverLimits.slowConsumerMs) {
+      if (nowMs - connection.chokedSinceMs > this.#times.slowConsumerMs) {
         this.#cutOff(connection);
       }
     }
@@ -186,7 +196,7 @@ export class RespServer {
     }
     for (const connection of closing) {
       if (
-        nowMs - connection.closingSinceMs > serverLimits.lingerMs &&
+        nowMs - connection.closingSinceMs > this.#times.lingerMs &&
         connection.unsentBytes === 0
       ) {
         connection.destroy();

@@ -60,6 +60,17 @@ export class ThreadStatistics {
     this.#values[index] = (this.#values[index] ?? 0) + amount;
   }
 
+  /** `add` for what every chunk counts: no look-up by name. */
+  received(bytes: number): void {
+    const values = this.#values;
+    values[inputBytesAt] = (values[inputBytesAt] ?? 0) + bytes;
+  }
+
+  sent(bytes: number): void {
+    const values = this.#values;
+    values[outputBytesAt] = (values[outputBytesAt] ?? 0) + bytes;
+  }
+
   set(name: CounterName, value: number): void {
     this.#values[counterIndex[name]] = value;
   }
@@ -126,6 +137,8 @@ export class ThreadStatistics {
 const counterIndex = Object.fromEntries(
   counterNames.map((name, index) => [name, index]),
 ) as Readonly<Record<CounterName, number>>;
+const inputBytesAt = counterIndex.inputBytes;
+const outputBytesAt = counterIndex.outputBytes;
 const chunksAt = counterIndex.chunks;
 const secondsAt = counterIndex.durationSeconds;
 

@@ -11,7 +11,7 @@ import type { Engine } from '../../engine/types.ts';
 import { systemClock } from '../clock.ts';
 import type { Services } from '../context.ts';
 import { checkPorts } from '../ports.ts';
-import { RespServer } from '../resp-server.ts';
+import { RespServer, type Times } from '../resp-server.ts';
 import { makeStatistics, ProcessStatistics } from '../statistics.ts';
 import { TopologyHolder } from '../topology.ts';
 
@@ -33,6 +33,7 @@ export interface ServeOptions {
   readonly budgetBytes?: number;
   readonly valueBytesMax?: number;
   readonly settings?: Partial<Settings>;
+  readonly times?: Times;
 }
 
 export async function serve(options: ServeOptions = {}): Promise<Served> {
@@ -86,7 +87,14 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     if (row === undefined) throw new Error('no row');
     const reusePort = threads > 1;
     servers.push(
-      await RespServer.start({ services, statistics: row, host: '127.0.0.1', port, reusePort }),
+      await RespServer.start({
+        services,
+        statistics: row,
+        host: '127.0.0.1',
+        port,
+        reusePort,
+        ...(options.times === undefined ? {} : { times: options.times }),
+      }),
     );
   }
   const lead = (shard: number, leads: boolean) =>
