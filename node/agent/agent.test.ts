@@ -182,6 +182,7 @@ describe('agent', () => {
     await other.topology(({ shards }) =>
       shards.slice(0, 3).every(({ generation }) => generation === 2),
     );
+    await second.log.has('total loss: the shard starts again, empty', 3);
     expect(second.leads.sort()).to.deep.equal([0, 1, 2]);
     expect(content(0)).to.deep.include({ epoch: 2, generation: 2 });
     expect(content(0).lastFailover).to.deep.include({
@@ -189,7 +190,6 @@ describe('agent', () => {
       cause: 'ContainerRestarted',
     });
     expect(content(3)).to.deep.include({ epoch: 1, generation: 1 });
-    await second.log.has('total loss: the shard starts again, empty');
     expect(second.agent.statistics().totalLosses).to.deep.equal({ reset: 3, held: 0 });
     expect(second.agent.statistics().failovers.get('Restart')).to.equal(3);
   });

@@ -22,25 +22,27 @@ export function identityOf(ordinal: number, start = 1, podUid = `pod-${ordinal}`
 /** Remembers the lines, `level message`, and wakes who waits for one. */
 export class TestLog implements Log {
   readonly lines: string[] = [];
-  #waiting: { readonly part: string; readonly resolve: () => void }[] = [];
+  #waiting: { readonly part: string; missing: number; readonly resolve: () => void }[] = [];
 
   debug = (_: object, message: string): void => this.#add('debug', message);
   info = (_: object, message: string): void => this.#add('info', message);
   warn = (_: object, message: string): void => this.#add('warn', message);
   error = (_: object, message: string): void => this.#add('error', message);
 
-  /** Resolves once a line contains `part`. */
-  async has(part: string): Promise<void> {
-    if (this.lines.some((line) => line.includes(part))) return;
-    await new Promise<void>((resolve) => this.#waiting.push({ part, resolve }));
+  /** Resolves once so many lines contain `part`. */
+  async has(part: string, times = 1): Promise<void> {
+    const missing = times - this.lines.filter((line) => line.includes(part)).length;
+    if (missing <= 0) return;
+    await new Promise<void>((resolve) => this.#waiting.push({ part, missing, resolve }));
   }
 
   #add(level: string, message: string): void {
     const line = `${level} ${message}`;
     this.lines.push(line);
-    this.#waiting = this.#waiting.filter(({ part, resolve }) => {
-      if (!line.includes(part)) return true;
-      resolve();
+    this.#waiting = this.#waiting.filter((waiter) => {
+      if (line.includes(waiter.part)) waiter.missing--;
+      if (waiter.missing > 0) return true;
+      waiter.resolve();
       return false;
     });
   }

@@ -34,6 +34,7 @@
 import { Backoff, seededRandom } from './backoff.ts';
 import { dropUnneeded, provide } from './data.ts';
 import { campaign, takeFreeLease } from './election.ts';
+import { inSyncSets, shrink } from './in-sync.ts';
 import type { CoreServing, Effect, Input } from './io.ts';
 import { followLease } from './leadership.ts';
 import { noEdit } from './lease.ts';
@@ -175,6 +176,7 @@ function decide(state: State): Intent | undefined {
     startNextGeneration(state) ??
     takeFreeLease(state) ??
     campaign(state) ??
+    shrink(state) ??
     settle(state)
   );
 }
@@ -246,15 +248,13 @@ function publish(state: State): void {
 function servingOf(state: State): CoreServing {
   const { leadership, tracker, options } = state;
   if (leadership !== undefined) {
-    // With one copy nobody else could be read, and a batch commits at once.
+    // Alone in the set for certain, nobody else could be read, and a batch commits at once. Else another may
+    // hold what this one lacks, or be asked for what it has not got: nothing is served until that is settled.
     const { epoch, generation } = leadership;
-    return {
-      role: 'leader',
-      epoch,
-      generation,
-      readUntilMs: Number.POSITIVE_INFINITY,
-      writable: true,
-    };
+    const { maximal, minimal } = inSyncSets(state);
+    const alone = maximal.size === 1 && minimal.has(options.self);
+    const readUntilMs = alone ? Number.POSITIVE_INFINITY : 0;
+    return { role: 'leader', epoch, generation, readUntilMs, writable: alone };
   }
   const taking = !state.stopping && tracker.writing?.leader === options.self;
   return { role: taking ? 'starting' : 'elsewhere' };

@@ -25,7 +25,15 @@ declare const admitted: unique symbol;
 export type CurrentLease = ShardLease & { readonly [admitted]: true };
 
 /** Why a leadership began or ended, for `rdb.dev/last-failover` and the metrics. */
-export type Cause = 'Free' | 'Campaign' | 'Restart' | 'Shutdown' | 'TotalLoss' | 'Settle';
+export type Cause =
+  | 'Free'
+  | 'Campaign'
+  | 'Restart'
+  | 'Shrink'
+  | 'Shutdown'
+  | 'TotalLoss'
+  /** Nothing changed but the revision. */
+  | 'Settle';
 
 /** The whole of what a compare-and-set leaves behind; the assignment is the operator's alone. */
 export interface LeaseEdit {
