@@ -36,6 +36,8 @@ export interface CompileOptions {
   readonly variant?: BuildVariant;
   /** Keeps function names, for profiles. */
   readonly names?: boolean;
+  /** Compiles quickly rather than well. */
+  readonly fast?: boolean;
 }
 
 /** Compiles a variant in memory; throws what the compiler says. */
@@ -49,8 +51,7 @@ export async function compileEngine(options: CompileOptions = {}): Promise<Uint8
       assembly,
       '--outFile',
       'engine.wasm',
-      '-O3',
-      '--converge',
+      ...(options.fast === true ? ['-O1'] : ['-O3', '--converge']),
       '--noAssert',
       '--runtime',
       'stub',
@@ -86,6 +87,22 @@ export async function compileEngine(options: CompileOptions = {}): Promise<Uint8
   }
   assertModuleShape(binary);
   return binary;
+}
+
+/**
+ * A variant for tests, kept in `build/` until its sources change: compiling takes seconds. Less
+ * optimised than the released module, which is what the other tests use.
+ */
+export async function variantModule(
+  name: string,
+  variant: BuildVariant,
+): Promise<WebAssembly.Module> {
+  const file = join(here, 'build', `variant-${name}.wasm`);
+  if (!existsSync(file) || statSync(file).mtimeMs <= newestSource()) {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, await compileEngine({ variant, fast: true }));
+  }
+  return new WebAssembly.Module(readFileSync(file));
 }
 
 async function main(): Promise<void> {

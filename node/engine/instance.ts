@@ -392,7 +392,11 @@ export class WasmEngine implements Engine {
     const seen = parked?.seen ?? this.exports.listen(shard);
     const wait = parked?.draining === true ? Math.min(timeoutMs, drainWaitMs) : timeoutMs;
     const waited = Atomics.waitAsync(this.words, index, seen | 0, wait);
-    if (waited.async) await waited.value;
+    if (!waited.async) return;
+    // A pending waitAsync does not keep a thread's event loop alive by itself.
+    const keepAlive = setTimeout(() => {}, wait + 1);
+    await waited.value;
+    clearTimeout(keepAlive);
   }
 
   sweep(shards: readonly number[], recordsMax: number, nowMs: number): number {

@@ -31,7 +31,7 @@ import {
   STOP_DONE,
   STOP_OUTPUT_FULL,
 } from './generated/constants';
-import { findForWriting, lookUp } from './commands/access';
+import { findForWriting, lookUp, sideToRead } from './commands/access';
 import {
   ADDED,
   addToKey,
@@ -49,7 +49,7 @@ import { awaitShard, leadershipOf, mayAnswer, mayWrite, roleOf } from './control
 import { header, outputWindow, textScratch, Thread } from './layout';
 import { copyBytes } from './memory/bytes';
 import { hashKey, slotOf } from './memory/hash';
-import { tableOf } from './twin/directory';
+import { Side, tableOf } from './twin/directory';
 import { holds } from './twin/lock';
 import {
   blobOf,
@@ -71,7 +71,6 @@ import {
   Shard,
   shardOfSlot,
   sideOf,
-  visibleSide,
 } from './twin/shard';
 import {
   BUSY,
@@ -275,9 +274,8 @@ function describe(result: Result, record: usize): void {
 }
 
 /** An absent key has the version of the last removal near it: never older than its own. */
-function describeAbsent(thread: Thread, shard: Shard, result: Result, hash: u64): void {
-  const side = holds(thread, shard) ? hiddenSide(shard) : visibleSide(shard);
-  result.version = tableOf(sideOf(shard, side), hash).removal;
+function describeAbsent(side: Side, result: Result, hash: u64): void {
+  result.version = tableOf(side, hash).removal;
   result.flags |= RESULT_VERSION;
 }
 
@@ -290,8 +288,9 @@ function read(
   hash: u64,
   leadership: u32,
 ): i32 {
-  const record = lookUp(thread, shard, hash, key, operation.keyLength);
-  if (record == 0) describeAbsent(thread, shard, result, hash);
+  const side = sideToRead(thread, shard);
+  const record = lookUp(thread, shard, side, hash, key, operation.keyLength);
+  if (record == 0) describeAbsent(side, result, hash);
   else describe(result, record);
   if (!mayAnswer(thread, shard, leadership)) return park(shard, result, PARK_NOT_SERVING);
   if (record == 0) return STATUS_NOT_FOUND;
@@ -332,12 +331,12 @@ function setOperation(
   if (old != 0 && isExpired(old, thread.nowMs)) old = 0;
   if (flags & IF_VERSION && !isVersion(shard, operation, hash, old)) {
     if (old != 0) describe(result, old);
-    else describeAbsent(thread, shard, result, hash);
+    else describeAbsent(sideToRead(thread, shard), result, hash);
     return STATUS_VERSION_MISMATCH;
   }
   if ((flags & IF_ABSENT && old != 0) || (flags & IF_PRESENT && old == 0)) {
     if (old != 0) describe(result, old);
-    else describeAbsent(thread, shard, result, hash);
+    else describeAbsent(sideToRead(thread, shard), result, hash);
     return STATUS_CONDITION_FAILED;
   }
   let expiryMs: i64 = -1;
@@ -349,7 +348,7 @@ function setOperation(
       putNothing(thread, shard, hash, slot, sequence);
       shard.sequence = sequence;
     }
-    describeAbsent(thread, shard, result, hash);
+    describeAbsent(sideToRead(thread, shard), result, hash);
     return STATUS_OK;
   }
   const value = key + length;
@@ -381,7 +380,7 @@ function deleteOperation(
 ): i32 {
   const slot = findForWriting(shard, hash, key, operation.keyLength);
   if (slot == 0 || isExpired(load<u32>(slot), thread.nowMs)) {
-    describeAbsent(thread, shard, result, hash);
+    describeAbsent(sideToRead(thread, shard), result, hash);
     return STATUS_NOT_FOUND;
   }
   if (operation.flags & IF_VERSION && versionOf(load<u32>(slot)) != operation.version) {
@@ -406,7 +405,7 @@ function touchOperation(
 ): i32 {
   const slot = findForWriting(shard, hash, key, operation.keyLength);
   if (slot == 0 || isExpired(load<u32>(slot), thread.nowMs)) {
-    describeAbsent(thread, shard, result, hash);
+    describeAbsent(sideToRead(thread, shard), result, hash);
     return STATUS_NOT_FOUND;
   }
   const sequence = shard.sequence + 1;
@@ -414,7 +413,7 @@ function touchOperation(
   if (expiryMs >= 0 && expiryMs <= thread.nowMs) {
     putNothing(thread, shard, hash, slot, sequence);
     shard.sequence = sequence;
-    describeAbsent(thread, shard, result, hash);
+    describeAbsent(sideToRead(thread, shard), result, hash);
     return STATUS_OK;
   }
   if (expiryMs == expiryOrNone(load<u32>(slot))) {

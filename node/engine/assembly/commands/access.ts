@@ -25,7 +25,7 @@ import { header, textScratch, Thread } from '../layout';
 import { slotOf } from '../memory/hash';
 import { writeUnsigned } from '../resp/numbers';
 import { replyText, writeBulk, writeBulkHeader } from '../resp/reply';
-import { search } from '../twin/directory';
+import { search, Side } from '../twin/directory';
 import { holds } from '../twin/lock';
 import {
   blobOf,
@@ -147,18 +147,34 @@ export function parkRead(thread: Thread, shard: Shard): i32 {
   return WAIT_SERVING;
 }
 
-/** Record of a live key as this connection may see it (its own writes of this call included), or 0. */
+/**
+ * The side that a command reads: once for the whole command, so that all its keys are of one moment.
+ * It is the hidden one where this very call wrote to the shard: a connection sees its own writes.
+ */
 // @ts-ignore: decorator
 @inline
-export function lookUp(thread: Thread, shard: Shard, hash: u64, key: usize, length: u32): usize {
-  const own = holds(thread, shard);
-  const side = own ? hiddenSide(shard) : visibleSide(shard);
+export function sideToRead(thread: Thread, shard: Shard): Side {
+  const side = holds(thread, shard) ? hiddenSide(shard) : visibleSide(shard);
   if (BREAK_ANNOUNCE_LATE) announceLate(thread);
-  const slot = search(sideOf(shard, side), hash, key, length);
+  return sideOf(shard, side);
+}
+
+/** Record of a live key on a side, or 0. */
+// @ts-ignore: decorator
+@inline
+export function lookUp(
+  thread: Thread,
+  shard: Shard,
+  side: Side,
+  hash: u64,
+  key: usize,
+  length: u32,
+): usize {
+  const slot = search(side, hash, key, length);
   if (slot == 0) return 0;
   const record = <usize>load<u32>(slot);
   if (isExpired(record, thread.nowMs)) {
-    if (!own) reportExpired(shard, hash, record);
+    if (!holds(thread, shard)) reportExpired(shard, hash, record);
     return 0;
   }
   touch(record, thread.accessClock);

@@ -28,6 +28,7 @@ import {
   parkRead,
   PROCEED,
   shardOfKey,
+  sideToRead,
 } from './access';
 import { failNotAnInteger } from './counters';
 import { argumentAt, argumentLength, optionAt } from './names';
@@ -113,7 +114,8 @@ export function timeToLive(thread: Thread, seconds: bool): i32 {
   const shard = shardOfKey(thread, 1);
   const gate = gateOfRead(thread, shard);
   if (gate != PROCEED) return gate;
-  const record = lookUp(thread, shard, hashKey(key, length), key, length);
+  const side = sideToRead(thread, shard);
+  const record = lookUp(thread, shard, side, hashKey(key, length), key, length);
   let answer: i64 = record == 0 ? -2 : expiryOrNone(record);
   if (answer >= 0) {
     answer -= thread.nowMs;

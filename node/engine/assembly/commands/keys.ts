@@ -20,6 +20,7 @@ import {
   PROCEED,
   sameSlot,
   shardOfKey,
+  sideToRead,
 } from './access';
 import { argumentAt, argumentLength } from './names';
 import { putNothing } from './write';
@@ -50,11 +51,12 @@ export function countKeys(thread: Thread): i32 {
   if (!sameSlot(thread, 1, 1)) return failCrossSlot(thread);
   const gate = gateOfRead(thread, shard);
   if (gate != PROCEED) return gate;
+  const side = sideToRead(thread, shard);
   let there: i64 = 0;
   for (let index: u32 = 1; index < thread.argc; index++) {
     const key = argumentAt(thread, index);
     const length = argumentLength(thread, index);
-    if (lookUp(thread, shard, hashKey(key, length), key, length) != 0) there++;
+    if (lookUp(thread, shard, side, hashKey(key, length), key, length) != 0) there++;
   }
   if (!mayAnswer(thread, shard, thread.leadership)) return parkRead(thread, shard);
   replyInteger(thread, there);
@@ -67,7 +69,8 @@ export function typeOfKey(thread: Thread): i32 {
   const shard = shardOfKey(thread, 1);
   const gate = gateOfRead(thread, shard);
   if (gate != PROCEED) return gate;
-  const record = lookUp(thread, shard, hashKey(key, length), key, length);
+  const side = sideToRead(thread, shard);
+  const record = lookUp(thread, shard, side, hashKey(key, length), key, length);
   if (!mayAnswer(thread, shard, thread.leadership)) return parkRead(thread, shard);
   if (record != 0) replyText(thread, MESSAGE_TYPE_STRING, MESSAGE_TYPE_STRING_LENGTH);
   else replyText(thread, MESSAGE_TYPE_NONE, MESSAGE_TYPE_NONE_LENGTH);

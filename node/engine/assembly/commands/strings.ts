@@ -33,6 +33,7 @@ import {
   replyValue,
   sameSlot,
   shardOfKey,
+  sideToRead,
   valueHasRoom,
 } from './access';
 import { argumentAt, argumentLength } from './names';
@@ -45,7 +46,8 @@ export function get(thread: Thread): i32 {
   const gate = gateOfRead(thread, shard);
   if (gate != PROCEED) return gate;
   const start = thread.out;
-  const record = lookUp(thread, shard, hashKey(key, length), key, length);
+  const side = sideToRead(thread, shard);
+  const record = lookUp(thread, shard, side, hashKey(key, length), key, length);
   let result = PROCEED;
   if (record == 0) {
     replyNull(thread);
@@ -68,7 +70,8 @@ export function stringLength(thread: Thread): i32 {
   const shard = shardOfKey(thread, 1);
   const gate = gateOfRead(thread, shard);
   if (gate != PROCEED) return gate;
-  const record = lookUp(thread, shard, hashKey(key, length), key, length);
+  const side = sideToRead(thread, shard);
+  const record = lookUp(thread, shard, side, hashKey(key, length), key, length);
   const bytes = record == 0 ? 0 : valueLength(record, textScratch(thread));
   if (!mayAnswer(thread, shard, thread.leadership)) return parkRead(thread, shard);
   replyInteger(thread, bytes);
@@ -82,17 +85,18 @@ export function multiGet(thread: Thread): i32 {
   if (gate != PROCEED) return gate;
   const start = thread.out;
   const count = thread.argc - 1;
-  // All values are read in one section of one side, so together they are one moment's.
+  // All values are read from one side, so together they are one moment's.
+  const side = sideToRead(thread, shard);
   let bytes: u64 = 32;
   for (let index: u32 = 1; index <= count; index++) {
     const key = argumentAt(thread, index);
     const length = argumentLength(thread, index);
-    const record = lookUp(thread, shard, hashKey(key, length), key, length);
+    const record = lookUp(thread, shard, side, hashKey(key, length), key, length);
     bytes += record == 0 ? 5 : <u64>valueLength(record, textScratch(thread)) + 16;
   }
   if (<u64>thread.out + bytes + 64 > <u64>thread.outLimit) {
     if (thread.out != <u32>outputWindow(thread)) return STOP_OUTPUT_FULL;
-    if (!makePieces(thread, shard)) return failOutOfMemory(thread);
+    if (!makePieces(thread, shard, side)) return failOutOfMemory(thread);
     if (mayAnswer(thread, shard, thread.leadership)) return PROCEED;
     return parkRead(thread, shard);
   }
@@ -100,7 +104,7 @@ export function multiGet(thread: Thread): i32 {
   for (let index: u32 = 1; index <= count; index++) {
     const key = argumentAt(thread, index);
     const length = argumentLength(thread, index);
-    const record = lookUp(thread, shard, hashKey(key, length), key, length);
+    const record = lookUp(thread, shard, side, hashKey(key, length), key, length);
     if (record == 0) replyNull(thread);
     else replyValue(thread, record);
   }

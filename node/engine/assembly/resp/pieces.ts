@@ -22,6 +22,7 @@ import {
   valueBytes,
   valueLength,
 } from '../twin/record';
+import { Side } from '../twin/directory';
 import { Shard } from '../twin/shard';
 import { Connection, connectionOf } from './parse';
 import { replyNull, writeArrayHeader, writeBulk } from './reply';
@@ -29,7 +30,7 @@ import { replyNull, writeArrayHeader, writeBulk } from './reply';
 const HEADER_BYTES: u32 = 8;
 
 /** Takes the values of arguments 1 and on; false: no memory, nothing is held. */
-export function makePieces(thread: Thread, shard: Shard): bool {
+export function makePieces(thread: Thread, shard: Shard, side: Side): bool {
   const count = thread.argc - 1;
   const list = allocate(thread, HEADER_BYTES + (count << 3), KIND_BUFFERS, false);
   if (list == 0) return false;
@@ -39,7 +40,7 @@ export function makePieces(thread: Thread, shard: Shard): bool {
   for (let index: u32 = 0; index < count; index++) {
     const key = argumentAt(thread, index + 1);
     const length = argumentLength(thread, index + 1);
-    const record = lookUp(thread, shard, hashKey(key, length), key, length);
+    const record = lookUp(thread, shard, side, hashKey(key, length), key, length);
     const piece = list + HEADER_BYTES + (<usize>index << 3);
     store<u64>(piece, 0);
     if (record == 0) continue;

@@ -1,0 +1,51 @@
+import { expect } from 'chai';
+import { describe, it } from 'mocha';
+import { variantModule } from './build.ts';
+import { breakableRules } from './constants.ts';
+import { runStress } from './testing/stress.ts';
+
+describe('engine under several threads', function () {
+  this.timeout(40_000);
+
+  it('shows no torn, lost, stale or freed record, with instances made under load', async () => {
+    const module = await variantModule('poison', { poisonFreed: true });
+    const { violations, commands } = await runStress({
+      module,
+      readers: 2,
+      writers: 2,
+      pairs: 24,
+      durationMs: 2500,
+      lateInstances: 20,
+    });
+    expect(violations).to.deep.equal([]);
+    expect(commands).to.be.greaterThan(1000);
+  });
+
+  it('shows none in the released build either', async () => {
+    const { violations } = await runStress({
+      module: undefined,
+      readers: 1,
+      writers: 2,
+      pairs: 3,
+      durationMs: 1500,
+    });
+    expect(violations).to.deep.equal([]);
+  });
+
+  describe('notices a build that breaks', () => {
+    for (const rule of breakableRules) {
+      it(rule, async () => {
+        const name = rule.toLowerCase();
+        const module = await variantModule(name, { breaks: rule, poisonFreed: true });
+        const { violations } = await runStress({
+          module,
+          readers: 2,
+          writers: 1,
+          pairs: 4,
+          durationMs: 8000,
+        });
+        expect(violations).to.have.length.greaterThan(0);
+      });
+    }
+  });
+});
