@@ -123,6 +123,41 @@ describe('a local cluster of three nodes', function () {
       }
     });
 
+    it('serves on while the store is away; a node killed meanwhile comes back with it', async () => {
+      const client = clientOf(cluster);
+      try {
+        await Promise.all(KEYS.map((key) => client.set(key, 'before')));
+        cluster.setOutage('frozen');
+        await Promise.all(KEYS.map((key) => client.set(key, 'meanwhile')));
+        const [, , killed] = cluster.nodes;
+        const starts = killed?.starts ?? 0;
+        const generations = Array.from(
+          { length: SHARDS },
+          (_, shard) => cluster.shard(shard).generation,
+        );
+        if (killed?.pid === undefined) throw new Error('local-2 does not run');
+        process.kill(killed.pid, 'SIGKILL');
+        const alive = KEYS.filter(
+          (key) => leaderOf(cluster, keyToShard(key, SHARDS)) !== 'local-2',
+        );
+        for (const key of alive) {
+          const port = cluster.ports[Number(leaderOf(cluster, keyToShard(key, SHARDS))?.slice(6))];
+          expect(await ask(port?.resp ?? 0, `SET ${key} 2`)).to.equal('+OK');
+        }
+        cluster.setOutage('none');
+        await cluster.until(
+          (all) =>
+            all.filter(({ generation }, i) => generation > (generations[i] ?? 0)).length >= 4,
+          { timeoutMs: 30_000 },
+        );
+        await cluster.ready({ timeoutMs: 30_000 });
+        expect(killed.starts).to.equal(starts + 1);
+        for (const key of alive) expect(await client.get(key)).to.equal('2');
+      } finally {
+        client.disconnect();
+      }
+    });
+
     it('refuses ports that are in use, before anything is started', async () => {
       const error = await startLocalCluster({ ports: cluster.ports }).catch((thrown) => thrown);
       expect(error).to.be.instanceOf(LocalClusterError);

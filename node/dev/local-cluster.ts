@@ -14,7 +14,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { realScheduler } from '@r-db/kubernetes/scheduler.ts';
 import { serveLeasesOnSocket } from '@r-db/leases/channel-socket.ts';
-import { MemoryLeases } from '@r-db/leases/memory.ts';
+import { MemoryLeases, type Outage } from '@r-db/leases/memory.ts';
 import type { LeaseStore } from '@r-db/leases/store.ts';
 import {
   leaseSelector,
@@ -28,6 +28,9 @@ import { makeLeases } from './leases.ts';
 import { limits } from './limits.ts';
 import { NodeProcess } from './node-process.ts';
 import { checkPorts, LOCALHOST, type NodePorts } from './ports.ts';
+
+/** How the nodes are called at the store. */
+const NODES_CLIENT = 'nodes';
 
 /** Where it can't be written, Node.js goes without. */
 const compileCache = fileURLToPath(
@@ -85,7 +88,7 @@ export class LocalCluster implements AsyncDisposable {
     const directory = await mkdtemp(join(tmpdir(), 'rdb-'));
     ending.defer(() => rm(directory, { recursive: true, force: true }));
     const socket = join(directory, 'leases.sock');
-    ending.use(await serveLeasesOnSocket({ path: socket, store: leases.client('nodes') }));
+    ending.use(await serveLeasesOnSocket({ path: socket, store: leases.client(NODES_CLIENT) }));
     const common = {
       ...shape,
       socket,
@@ -127,6 +130,11 @@ export class LocalCluster implements AsyncDisposable {
     return this.#leases.client('observer');
   }
 
+  /** Makes the store go away for the nodes: `frozen` does not answer, `refusing` is not there. */
+  setOutage(outage: Outage): void {
+    this.#leases.setOutage(outage, NODES_CLIENT);
+  }
+
   /** What the Lease of a shard says now. */
   shard(shard: number): ShardLeaseContent {
     const lease = this.#leases.objects.get(shardLeaseName(this.name, shard));
@@ -135,7 +143,7 @@ export class LocalCluster implements AsyncDisposable {
     return parsed.content;
   }
 
-  /** Resolves once `test` holds for what the Leases say of all shards. */
+  /** Resolves once `test` holds for what the Leases say; index = shard. */
   async until(
     test: (shards: readonly ShardLeaseContent[]) => boolean,
     {
@@ -150,7 +158,9 @@ export class LocalCluster implements AsyncDisposable {
       const parsed = parseShardLease(lease);
       if (shard === undefined || !parsed.ok) return;
       contents.set(shard, parsed.content);
-      if (contents.size === this.shards && test([...contents.values()])) held.resolve();
+      if (contents.size < this.shards) return;
+      const byShard = [...contents].sort(([left], [right]) => left - right);
+      if (test(byShard.map(([, content]) => content))) held.resolve();
     });
     const limit = deadline(timeoutMs, signal);
     await Promise.race([held.promise, aborted(limit)]);
