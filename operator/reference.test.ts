@@ -54,7 +54,10 @@ describe('the CustomResourceDefinition', () => {
   });
 
   it('describes every field', () => {
-    expect(undescribed(schema, '')).to.deep.equal([]);
+    // The API server takes no description of `metadata`.
+    const { spec = {}, status = {} } = schema.properties ?? {};
+    const missing = [...undescribed(spec, 'spec'), ...undescribed(status, 'status')];
+    expect(missing).to.deep.equal([]);
   });
 
   it('is the resource that the code asks for', () => {
