@@ -30,8 +30,10 @@ export const serverLimits = {
   slowConsumerMs: 30_000,
   /** After the last reply a connection waits this long for the client to close its side. */
   lingerMs: 5_000,
+  /** The same while the node shuts down: it has little time left. */
+  drainLingerMs: 250,
   /** How often the thread looks for slow consumers and lingering connections. */
-  tickMs: 500,
+  tickMs: 250,
   /** Connections of one thread that wait for shards. More hear -BUSY at once. */
   parkedMax: 4096,
   /** Longest name or library information of a connection; larger ones are surely no names. */

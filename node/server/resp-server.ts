@@ -40,6 +40,7 @@ export class RespServer {
   readonly #timer: NodeJS.Timeout;
   readonly #times: Times;
   #drained: (() => void) | undefined;
+  #lingerMs: number;
 
   private constructor(options: RespOptions) {
     const { services, statistics } = options;
@@ -47,6 +48,7 @@ export class RespServer {
     this.#services = services;
     this.#statistics = statistics;
     this.#times = options.times ?? serverLimits;
+    this.#lingerMs = this.#times.lingerMs;
     const dispatcher = new Dispatcher(services, statistics);
     this.#context = {
       engine,
@@ -115,6 +117,7 @@ export class RespServer {
   /** Closes every connection once what it has asked is answered; resolves when none is left. */
   async drain(): Promise<void> {
     this.stopAccepting();
+    this.#lingerMs = serverLimits.drainLingerMs;
     if (this.#connections.size > 0) {
       const drained = new Promise<void>((resolve) => {
         this.#drained = resolve;
@@ -195,10 +198,7 @@ export class RespServer {
       this.#cutOff(slowest);
     }
     for (const connection of closing) {
-      if (
-        nowMs - connection.closingSinceMs > this.#times.lingerMs &&
-        connection.unsentBytes === 0
-      ) {
+      if (nowMs - connection.closingSinceMs > this.#lingerMs && connection.unsentBytes === 0) {
         connection.destroy();
       }
     }
