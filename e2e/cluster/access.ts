@@ -10,7 +10,7 @@ import { signalServer } from './processes.ts';
  */
 export function inNetwork(layout: Layout, command: readonly string[]): readonly string[] {
   const script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
-  const words = ['unshare', '--mount', 'sh', '-c', script, inState.resolver(layout)];
+  const words = ['unshare', '--mount', 'sh', '-c', script, inState.clientResolver(layout)];
   return [...inside(controlPlane.namespace), ...words, ...command];
 }
 

@@ -100,7 +100,10 @@ export function kubectl(layout: Layout, kube: string): readonly string[] {
 }
 
 function writeConfiguration(layout: Layout): void {
-  writeFileSync(inState.resolver(layout), `nameserver ${controlPlane.address}\n`);
+  const nameserver = `nameserver ${controlPlane.address}\n`;
+  const search = `search default.svc.${domain} svc.${domain} ${domain}\noptions ndots:5\n`;
+  writeFileSync(inState.resolver(layout), nameserver);
+  writeFileSync(inState.clientResolver(layout), nameserver + search);
   writeFileSync(
     join(layout.state, 'Corefile'),
     `.:53 {

@@ -57,7 +57,10 @@ export const inState = {
   host: (layout: Layout, host: HostAddress) => join(layout.state, host.name),
   containerd: (layout: Layout, host: HostAddress) =>
     join(layout.state, host.name, 'containerd.sock'),
+  /** What kubelet takes as the host's; it adds the search domains of pods. */
   resolver: (layout: Layout) => join(layout.state, 'resolv.conf'),
+  /** For commands in the cluster's network: as a pod of the namespace `default` has it. */
+  clientResolver: (layout: Layout) => join(layout.state, 'client-resolv.conf'),
   audit: (layout: Layout) => join(layout.state, 'log', 'audit.log'),
   loaded: (layout: Layout) => join(layout.state, 'loaded.json'),
   /** Written last: the cluster came up whole. */

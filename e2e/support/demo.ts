@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { testEnvironment } from './environment.ts';
-import { apply, getItems, kubectl, makeNamespace, wait } from './kubectl.ts';
+import { apply, deleteNamespace, getItems, kubectl, makeNamespace, wait } from './kubectl.ts';
 import { requireOperator } from './operator.ts';
 import type { Pod } from './pods.ts';
 
@@ -51,6 +51,7 @@ export function nodeHost(namespace: string, cluster: string, ordinal: number): s
 
 async function makeDemo(): Promise<number> {
   await requireOperator();
+  await deleteNamespace(demo.namespace); // of an earlier run, if the cluster was kept
   await makeNamespace(demo.namespace);
   const file = join(testEnvironment().layout.checkout, 'examples', 'demo.yaml');
   const begin = performance.now();

@@ -12,6 +12,9 @@ import { scriptPod } from './pods.ts';
 const namespace = 'e2e-inside';
 const pod = 'tools';
 
+/** Less than the time of a test, so that the program's own words are seen. */
+const programMs = 40_000;
+
 let ready: Promise<void> | undefined;
 
 /** The program's answer: what it prints is one JSON value. Throws Error with what it wrote otherwise. */
@@ -21,7 +24,7 @@ export async function inside<Answer>(program: string, argument: unknown): Promis
   const text = JSON.stringify(argument);
   const ran =
     kind === 'own'
-      ? await attempt([process.execPath, file, text])
+      ? await attempt([process.execPath, file, text], { signal: AbortSignal.timeout(programMs) })
       : await inPod(await bundled(file), text);
   if (ran.code !== 0) throw new Error(`${program} failed: ${ran.stderr || ran.stdout}`);
   return JSON.parse(ran.stdout) as Answer;

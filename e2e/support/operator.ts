@@ -39,7 +39,7 @@ async function installOperator(): Promise<void> {
   await makeNamespace(operatorNamespace); // which admits none but restricted pods
   await helm(
     ...['upgrade', '--install', release, join(layout.checkout, 'charts', 'rdb')],
-    ...['--namespace', operatorNamespace, '--wait', '--timeout', '90s'],
+    ...['--namespace', operatorNamespace, '--wait', '--timeout', '90s', '--take-ownership'],
     ...(image === productName(layout.checkout) ? [] : imageValues(image)),
   );
 }

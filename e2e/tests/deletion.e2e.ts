@@ -20,7 +20,9 @@ const kinds = 'statefulset,pod,service,configmap,serviceaccount,role,rolebinding
 const goneMs = 60_000;
 const toldMs = 30_000;
 
-describe('deletion, and objects of others', () => {
+describe('deletion, and objects of others', function deletion() {
+  this.timeout(2 * 60_000);
+
   before(async () => {
     await requireOperator();
     await makeNamespace(namespace);

@@ -34,7 +34,9 @@ interface ShardLease {
   readonly spec: { readonly holderIdentity?: string; readonly leaseTransitions: number };
 }
 
-describe('faults', () => {
+describe('faults', function faults() {
+  this.timeout(3 * 60_000); // an outage of a minute, and time to get over it
+
   before(async () => {
     await requireOperator();
     await makeNamespace(namespace);

@@ -61,7 +61,7 @@ describe('a cluster from the chart and one object', () => {
     expect(status.observedGeneration).to.equal(metadata.generation);
     expect(status.readyNodes).to.equal(3);
     const text = await kubectl('describe', 'rdb', demo.name, ...inDemo);
-    expect(text).to.match(/Events:.*Created.*Available/s);
+    expect(text).to.match(/Events:.*Available/s);
   });
 
   it('has Leases that name every leader', async () => {

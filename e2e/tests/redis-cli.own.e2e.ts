@@ -28,6 +28,6 @@ describe('redis-cli -c', () => {
     expect(info).to.match(/cluster_slots_assigned:16384/);
     const nodes = (await cli(2, 'CLUSTER NODES\n')).trim().split('\n');
     expect(nodes.length).to.equal(3);
-    for (const line of nodes) expect(line).to.match(/ master .* connected /);
+    for (const line of nodes) expect(line).to.match(/ (myself,)?master .* connected /);
   });
 });
