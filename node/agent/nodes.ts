@@ -70,13 +70,15 @@ export class Nodes implements Disposable {
     if (this.#listing) return;
     this.#listing = true;
     const { store, identity, log } = this.#options;
+    let failed = false;
     try {
       this.#take(await store.list(leaseSelector(identity.cluster, 'Node')));
     } catch (error) {
+      failed = true;
       log.warn({}, `node Leases can't be listed: ${messageOf(error)}`);
     }
     this.#listing = false;
-    if (this.#wanted.size > 0 || this.#someUnknown()) {
+    if (failed || this.#wanted.size > 0 || this.#someUnknown()) {
       this.#again(this.#waitMs);
       this.#waitMs = Math.min(this.#waitMs * 2, limits.nodesMostMs);
     }
