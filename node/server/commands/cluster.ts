@@ -5,6 +5,8 @@ import { describeNode, epochOf, ledRanges, nodesWithSlots, slotsLed } from './cl
 import { type Call, container, parseInteger, type Subcommand } from './command.ts';
 import { keysInSlot } from './slot-keys.ts';
 
+const notAnInteger = 'ERR value is not an integer or out of range';
+
 const slots: Subcommand = {
   name: 'SLOTS',
   arity: 2,
@@ -162,7 +164,7 @@ const countKeysInSlot: Subcommand = {
   usage: '<slot>',
   help: ['Return the number of keys in <slot>.'],
   run: async (call) => {
-    const slot = parseSlot(call);
+    const slot = parseSlot(call, 'ERR Invalid slot');
     if (slot !== undefined) {
       let count = 0;
       await keysInSlot(call.services, slot, () => {
@@ -180,12 +182,15 @@ const getKeysInSlot: Subcommand = {
   usage: '<slot> <count>',
   help: ['Return key names stored by current node in a slot.'],
   run: async (call) => {
-    const slot = parseSlot(call);
     const countMax = parseInteger(call.arguments[3]);
+    if (countMax === undefined) {
+      return call.reply.error(notAnInteger);
+    }
+    const slot = parseSlot(call, 'ERR Invalid slot or number of keys');
     if (slot === undefined) {
       return;
     }
-    if (countMax === undefined || countMax < 0) {
+    if (countMax < 0) {
       return call.reply.error('ERR Invalid slot or number of keys');
     }
     const keys: Uint8Array[] = [];
@@ -199,13 +204,13 @@ const getKeysInSlot: Subcommand = {
   },
 };
 
-function parseSlot({ arguments: given, reply }: Call): number | undefined {
+function parseSlot({ arguments: given, reply }: Call, outOfRange: string): number | undefined {
   const slot = parseInteger(given[2]);
-  if (slot === undefined || slot < 0 || slot > 16_383) {
-    reply.error('ERR Invalid or out of range slot');
-    return undefined;
+  if (slot !== undefined && slot >= 0 && slot <= 16_383) {
+    return slot;
   }
-  return slot;
+  reply.error(slot === undefined ? notAnInteger : outOfRange);
+  return undefined;
 }
 
 function withTopology({ services, reply }: Call, write: (topology: Topology) => void): void {

@@ -122,7 +122,7 @@ function writeRows(reply: Reply, rows: readonly (CommandRow | undefined)[]): voi
   reply.array(rows.length);
   for (const row of rows) {
     if (row === undefined) {
-      reply.nullArray();
+      reply.null();
       continue;
     }
     reply.array(10);

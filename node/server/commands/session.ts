@@ -29,11 +29,7 @@ export const select: ServerCommand = {
     if (!/^-?\d{1,18}$/.test(text)) {
       reply.error('ERR value is not an integer or out of range');
     } else if (Number(text) !== 0) {
-      reply.error(
-        Number(text) > 0 && Number(text) < 16
-          ? 'ERR SELECT is not allowed in cluster mode'
-          : 'ERR DB index is out of range',
-      );
+      reply.error('ERR SELECT is not allowed in cluster mode');
     } else {
       reply.ok();
     }
