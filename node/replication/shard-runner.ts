@@ -144,8 +144,8 @@ export class ShardRunner {
           lease: readable,
         }));
         // The store did answer, but with nothing to follow: as if it had not.
-        const unreadable = reading.kind === 'unreadable';
-        input = unreadable ? { kind: 'read-failed', request, message: reading.message } : reading;
+        if (reading.kind !== 'unreadable') input = reading;
+        else input = { kind: 'read-failed', request, message: reading.message };
       }
     } catch (error) {
       input = { kind: 'read-failed', request, message: messageOf(error) };
@@ -177,7 +177,7 @@ export class ShardRunner {
     this.#input(readable ? won : { kind: 'unresolved', request, message: wonUnreadable });
   }
 
-  #read(lease: Lease, make: (lease: ShardLease) => Input): Input & { message?: string } {
+  #read(lease: Lease, make: (lease: ShardLease) => Input): Input {
     const reading = readShardLease(lease, this.#whole);
     if (!reading.ok) return { kind: 'unreadable', message: reading.message };
     this.#stored.set(reading.lease, lease);

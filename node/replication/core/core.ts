@@ -32,16 +32,28 @@
  */
 
 import { Backoff, seededRandom } from './backoff.ts';
+import { cutTaken } from './catch-up.ts';
 import { dropUnneeded, provide } from './data.ts';
 import { campaign, takeFreeLease } from './election.ts';
-import { inSyncSets, shrink } from './in-sync.ts';
+import { hear, receive } from './follower.ts';
+import { handOver, preferFirst, startHandOver } from './hand-over.ts';
+import type { Refused } from './heartbeats.ts';
+import { epoch, type Incarnation, nodeOf } from './identity.ts';
+import { enoughInSync } from './in-sync.ts';
 import type { CoreServing, Effect, Input } from './io.ts';
 import { followLease } from './leadership.ts';
-import { noEdit } from './lease.ts';
+import { type Cause, noEdit } from './lease.ts';
 import { limits } from './limits.ts';
+import { Log, type Position, start } from './log.ts';
 import { startNextGeneration } from './loss.ts';
-import { beginShutdown, finishShutdown, release } from './shutdown.ts';
-import { type CoreOptions, type Intent, type State, tell } from './state.ts';
+import { grow, shrink } from './membership.ts';
+import type { LedShard } from './messages.ts';
+import { givePromise, takePromise } from './promises.ts';
+import { isAlone, readUntilMs } from './reads.ts';
+import { commit, mayWrite, replicate, takeWrite } from './replicate.ts';
+import { beginShutdown, continueShutdown, finishShutdown, release } from './shutdown.ts';
+import { type CoreOptions, type Intent, type Leadership, type State, tell } from './state.ts';
+import { wakeAtMs } from './timers.ts';
 import { LeaseTracker } from './tracker.ts';
 
 export class ShardCore {
@@ -53,7 +65,7 @@ export class ShardCore {
     this.#state = {
       options,
       effects,
-      tracker: new LeaseTracker((effect) => effects.push(effect)),
+      tracker: new LeaseTracker((effect) => effects.push(effect), rereadCause(options)),
       reads: new Backoff(random),
       writes: new Backoff(random),
       nowMs: Number.NEGATIVE_INFINITY,
@@ -66,7 +78,17 @@ export class ShardCore {
       recheckAtMs: undefined,
       lossTold: undefined,
       refusalTold: undefined,
+      log: new Log(options.replication?.logBytesMax ?? limits.logBytesMax),
+      complete: true,
+      peers: new Map(),
+      following: undefined,
+      heardEpoch: epoch(0),
+      givenUntilMs: Number.NEGATIVE_INFINITY,
+      epochSinceMs: undefined,
+      leaving: new Set(),
+      snapshots: 0,
       stopping: false,
+      handOverTried: false,
       stopped: false,
     };
   }
@@ -82,10 +104,26 @@ export class ShardCore {
 
   /** When to step with `tick`; undefined: only other inputs matter. */
   get wakeAtMs(): number | undefined {
-    const { tracker, reads, writes, nowMs, stopped, recheckAtMs } = this.#state;
-    if (stopped || tracker.busy) return undefined;
-    const due = [reads.dueMs, writes.dueMs, recheckAtMs ?? nowMs].filter((dueMs) => dueMs > nowMs);
-    return due.length === 0 ? undefined : Math.min(...due);
+    return wakeAtMs(this.#state);
+  }
+
+  /**
+   * Answers a row of a peer's heartbeat: undefined gives the promise, until then by this node's clock.
+   * May come between steps; nothing is to be done for it.
+   */
+  promise(row: LedShard, _from: Incarnation, untilMs: number): Refused | undefined {
+    return givePromise(this.#state, row, untilMs);
+  }
+
+  /** The leadership that this node's heartbeats must name; ask after each step. */
+  get leading(): Pick<Leadership, 'epoch' | 'generation'> | undefined {
+    return this.#state.leadership;
+  }
+
+  /** Where the log ends and up to where it is applied. A batch given starts after `last`. */
+  get positions(): { readonly applied: Position; readonly last: Position } {
+    const { applied, last } = this.#state.log;
+    return { applied, last };
   }
 
   /** What the control block says. */
@@ -138,7 +176,35 @@ function take(state: State, input: Input): void {
       writes.failed(nowMs);
       tell(state, { kind: 'store-trouble', message: input.message });
       break;
+    case 'message':
+      receive(state, input.from, input.message);
+      break;
+    case 'peer':
+      takePeer(state, input);
+      break;
+    case 'leave':
+      state.leaving.add(input.incarnation);
+      break;
+    case 'promised':
+      takePromise(state, input);
+      break;
+    case 'promise-refused':
+      hear(state, input.epoch);
+      break;
+    case 'write':
+      takeWrite(state, input.entries);
+      break;
+    case 'cut':
+      cutTaken(state, input);
+      break;
+    case 'hand-over':
+      if (!startHandOver(state, input.to)) {
+        tracker.ignore(`leadership can't be handed to ${input.to}`);
+      }
+      break;
     case 'data-created':
+      state.log.reset(start);
+      state.complete = true;
       if (state.data.kind === 'creating') {
         state.data = { kind: 'present', generation: state.data.generation, used: false };
       }
@@ -162,10 +228,15 @@ function take(state: State, input: Input): void {
 function advance(state: State): void {
   if (state.stopped) return;
   followLease(state);
+  continueShutdown(state);
+  if (state.leadership !== undefined) preferFirst(state, state.leadership);
+  commit(state);
   const intent = decide(state);
   publish(state);
   dropUnneeded(state, intent);
   request(state, intent);
+  replicate(state);
+  commit(state);
   publish(state);
 }
 
@@ -176,7 +247,9 @@ function decide(state: State): Intent | undefined {
     startNextGeneration(state) ??
     takeFreeLease(state) ??
     campaign(state) ??
+    handOver(state) ??
     shrink(state) ??
+    grow(state) ??
     settle(state)
   );
 }
@@ -209,7 +282,10 @@ function request(state: State, intent: Intent | undefined): void {
     return;
   }
   state.attempt = intent.edit;
-  state.effects.push(tracker.write(intent.base, intent.edit));
+  const write = tracker.write(intent.base, intent.edit);
+  // A leader's reads and writes stop before what may end or widen its leadership is sent.
+  if (state.leadership !== undefined) publish(state);
+  state.effects.push(write);
 }
 
 /** Looks again for a Lease that no watch has told, until one does. */
@@ -230,32 +306,56 @@ function readIfDue({ tracker, reads, effects, nowMs }: State): void {
 }
 
 /** Brings the control block up to date with the state. */
+/** A node's newest incarnation; a restart, or a refused connection, is the certain end of the one before. */
+function takePeer(state: State, { incarnation, state: now }: Extract<Input, { kind: 'peer' }>) {
+  const { peers, leadership, nowMs } = state;
+  peers.set(nodeOf(incarnation), { incarnation, state: now });
+  const progress = leadership?.progress.get(incarnation);
+  if (progress !== undefined && now === 'up') progress.resendAtMs = nowMs;
+}
+
+/** Brings the control block up to date with the state. */
 function publish(state: State): void {
   const wanted = servingOf(state);
-  const told = state.serving;
-  const same =
-    told.role === wanted.role &&
-    (told.role !== 'leader' ||
-      (wanted.role === 'leader' &&
-        told.epoch === wanted.epoch &&
-        told.readUntilMs === wanted.readUntilMs &&
-        told.writable === wanted.writable));
-  if (same) return;
+  if (JSON.stringify(wanted, shown) === JSON.stringify(state.serving, shown)) return;
   state.serving = wanted;
   state.effects.push({ kind: 'publish', serving: wanted });
 }
 
+const shown = (_: string, value: unknown): unknown =>
+  value === Number.POSITIVE_INFINITY ? 'always' : value;
+
 function servingOf(state: State): CoreServing {
   const { leadership, tracker, options } = state;
-  if (leadership !== undefined) {
-    // Alone in the set for certain, nobody else could be read, and a batch commits at once. Else another may
-    // hold what this one lacks, or be asked for what it has not got: nothing is served until that is settled.
-    const { epoch, generation } = leadership;
-    const { maximal, minimal } = inSyncSets(state);
-    const alone = maximal.size === 1 && minimal.has(options.self);
-    const readUntilMs = alone ? Number.POSITIVE_INFINITY : 0;
-    return { role: 'leader', epoch, generation, readUntilMs, writable: alone };
+  if (leadership === undefined) {
+    const taking = !state.stopping && tracker.writing?.leader === options.self;
+    return { role: taking ? 'starting' : 'elsewhere' };
   }
-  const taking = !state.stopping && tracker.writing?.leader === options.self;
-  return { role: taking ? 'starting' : 'elsewhere' };
+  const { epoch, generation } = leadership;
+  const leader = { role: 'leader', epoch, generation } as const;
+  if (options.replication === undefined) {
+    // The engine commits by itself: until this one is alone for certain, another may be asked for what it
+    // has not got, or hold what this one lacks. Nothing is served.
+    const alone = isAlone(state);
+    return { ...leader, readUntilMs: alone ? Number.POSITIVE_INFINITY : 0, writable: alone };
+  }
+  const serving = {
+    ...leader,
+    readUntilMs: readUntilMs(state, leadership),
+    writable: mayWrite(state, leadership),
+  };
+  return enoughInSync(state) ? serving : { ...serving, tooFewReplicas: true };
+}
+
+function rereadCause({ replication }: CoreOptions): Cause | undefined {
+  switch (replication?.broken) {
+    case 'grow-reread':
+      return 'Grow';
+    case 'campaign-reread':
+      return 'Campaign';
+    case 'hand-over-reread':
+      return 'HandOver';
+    default:
+      return undefined;
+  }
 }

@@ -1,6 +1,6 @@
 /** When this node's copy is made, kept and dropped. */
 
-import type { Generation } from './identity.ts';
+import { type Generation, nodeOf } from './identity.ts';
 import type { Data, Intent, State } from './state.ts';
 
 /**
@@ -31,11 +31,15 @@ function isNeeded(
   intent: Intent | undefined,
 ): boolean {
   const lease = state.tracker.current;
-  const { self } = state.options;
+  const { self, replication } = state.options;
   if (lease === undefined || state.stopping) return true;
   if (generation < lease.generation) return false;
   // A free Lease is started on empty: what is left of a leadership in it may lack later writes.
   if (intent?.data === generation && !used) return true;
+  // A follower on its way into the set keeps what it has, whoever leads.
+  if (replication !== undefined && generation === lease.generation && lease.inSync.length > 0) {
+    if (lease.assignment.includes(nodeOf(self))) return true;
+  }
   const mayLead = state.tracker.possibleEdits.some(
     (edit) => edit.generation === generation && edit.inSync.includes(self),
   );

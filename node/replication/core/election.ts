@@ -1,8 +1,9 @@
 /** Who takes a Lease that nobody holds: rule 10, and the free Lease of an empty generation. */
 
-import { nextEpoch } from './identity.ts';
-import { isFree } from './lease.ts';
-import { type Intent, rank, type State } from './state.ts';
+import { nextEpoch, nodeOf } from './identity.ts';
+import { type CurrentLease, isFree } from './lease.ts';
+import { limits } from './limits.ts';
+import { type Intent, isBroken, promiseMs, rank, type State } from './state.ts';
 
 /**
  * A free Lease goes to the first of the assignment, with the set = itself. No quorum read comes first:
@@ -23,27 +24,22 @@ export function takeFreeLease(state: State): Intent | undefined {
 }
 
 /**
- * A member of the in-sync set takes over when it owes nobody a promise: here, when the Lease names no
- * leader, or this incarnation in an epoch that it has left. The set loses the old leader.
+ * A member of the in-sync set takes over when every promise that it gave, to anyone, has run out, and no
+ * quorum read since then shows another Lease. The set loses the old leader. Where a leader is named that was not
+ * heard yet, it gets the time of a promise first. Members come one after the other, by their rank.
  */
 export function campaign(state: State): Intent | undefined {
   const lease = state.tracker.current;
-  const { self } = state.options;
-  const may =
-    lease !== undefined &&
-    !state.stopping &&
-    state.leadership === undefined &&
-    lease.inSync.includes(self) &&
-    state.data.kind === 'present' &&
-    state.data.generation === lease.generation &&
-    (lease.leader === undefined || lease.leader === self);
-  if (!may) {
+  const dueMs = campaignDueMs(state);
+  if (lease === undefined || dueMs === undefined || dueMs > state.nowMs) {
     state.campaignSince = undefined;
     return undefined;
   }
+  const { self } = state.options;
   state.campaignSince ??= state.tracker.lastRequest;
   const { generation, leader } = lease;
-  const inSync = lease.inSync.filter((member) => member === self || member !== leader);
+  const rest = lease.inSync.filter((member) => member === self || member !== leader);
+  const inSync = rest.includes(self) ? rest : [...rest, self];
   const epoch = nextEpoch(lease.epoch);
   return {
     base: lease,
@@ -51,4 +47,39 @@ export function campaign(state: State): Intent | undefined {
     data: generation,
     confirmedAfter: state.campaignSince,
   };
+}
+
+/** From when on this replica may campaign, if nothing changes; undefined: it may not. */
+export function campaignDueMs(state: State): number | undefined {
+  const lease = state.tracker.current;
+  const { options, leadership, data, epochSinceMs, heardEpoch } = state;
+  const { self } = options;
+  const may =
+    lease !== undefined &&
+    !state.stopping &&
+    leadership === undefined &&
+    (lease.inSync.includes(self) || isBroken(state, 'campaign-outside-set')) &&
+    data.kind === 'present' &&
+    data.generation === lease.generation &&
+    state.complete &&
+    lease.epoch >= heardEpoch;
+  if (!may) return undefined;
+  const given = isBroken(state, 'campaign-unexpired')
+    ? Number.NEGATIVE_INFINITY
+    : state.givenUntilMs;
+  if (lease.leader === undefined || lease.leader === self) return given;
+  if (options.replication === undefined) return undefined;
+  const sinceMs = epochSinceMs?.sinceMs ?? state.nowMs;
+  const lengthMs = promiseMs(state);
+  return (
+    Math.max(given, sinceMs + lengthMs) + rankOf(state, lease) * lengthMs * limits.rankPromises
+  );
+}
+
+/** How many members of the set come first, in the order of the assignment. */
+function rankOf(state: State, lease: CurrentLease): number {
+  const nodes = new Set(lease.inSync.filter((member) => member !== lease.leader).map(nodeOf));
+  const order = lease.assignment.filter((node) => nodes.has(node));
+  const place = order.indexOf(nodeOf(state.options.self));
+  return place < 0 ? order.length : place;
 }

@@ -7,7 +7,8 @@
  */
 
 import type { Incarnation } from './identity.ts';
-import type { Intent, State } from './state.ts';
+import type { BreakableRule } from './rules.ts';
+import { isBroken, minInSync, type State } from './state.ts';
 
 export interface InSyncSets {
   readonly maximal: ReadonlySet<Incarnation>;
@@ -33,18 +34,34 @@ export function setsOf(
   return { maximal, minimal };
 }
 
-/**
- * Members that hold nothing of this leadership are removed; that is always safe. Without replication
- * that is every other one: only an edit by hand can have put it there. It counts until the removal is resolved.
- */
-export function shrink(state: State): Intent | undefined {
-  const lease = state.tracker.current;
-  const { leadership, options } = state;
-  if (lease === undefined || leadership === undefined) return undefined;
-  if (lease.epoch !== leadership.epoch || lease.inSync.length < 2) return undefined;
-  const { epoch, generation, leader } = lease;
-  return {
-    base: lease,
-    edit: { cause: 'Shrink', epoch, generation, leader, inSync: [options.self] },
-  };
+/** Who must have acknowledged a batch before it commits (rule 4): `maximal`. */
+export const commitSet = (state: State): ReadonlySet<Incarnation> =>
+  without(state, ['shrink-early', 'shrink-early-commit'], ['grow-late', 'grow-late-commit']);
+
+/** Whose promises a read needs (rule 9): `maximal`. */
+export const promiseSet = (state: State): ReadonlySet<Incarnation> =>
+  without(state, ['shrink-early', 'shrink-early-promise'], ['grow-late', 'grow-late-promise']);
+
+/** Whether enough copies are in sync for certain (rule 4). */
+export function enoughInSync(state: State): boolean {
+  const { maximal, minimal } = inSyncSets(state);
+  const confirmed = state.tracker.lastKnown?.inSync.length ?? 0;
+  let count = minimal.size;
+  if (isBroken(state, 'minimum-of-maximal')) count = maximal.size;
+  if (isBroken(state, 'minimum-of-confirmed')) count = confirmed;
+  return count >= minInSync(state);
+}
+
+/** `maximal`; for the simulation alone: with unresolved changes counted too early or too late. */
+function without(
+  state: State,
+  early: readonly BreakableRule[],
+  late: readonly BreakableRule[],
+): ReadonlySet<Incarnation> {
+  const { maximal, minimal } = inSyncSets(state);
+  const confirmed = new Set(state.tracker.lastKnown?.inSync ?? []);
+  if (early.some((rule) => isBroken(state, rule))) {
+    return new Set([...maximal].filter((one) => minimal.has(one) || !confirmed.has(one)));
+  }
+  return late.some((rule) => isBroken(state, rule)) ? confirmed : maximal;
 }

@@ -1,8 +1,11 @@
 /** Inputs and effects of the core: data only, so that a script can write them down. */
 
 import type { RefusedReason } from '@r-db/leases/store.ts';
-import type { Epoch, Generation } from './identity.ts';
+import type { Epoch, Generation, Incarnation } from './identity.ts';
 import type { CurrentLease, LeaseEdit, ShardLease } from './lease.ts';
+import type { LogEntry, Position } from './log.ts';
+import type { ShardMessage } from './messages.ts';
+import type { Peer } from './state.ts';
 
 export type Input =
   /** A watch or list told a Lease; it may be old. */
@@ -29,6 +32,31 @@ export type Input =
   | { readonly kind: 'data-created' }
   | { readonly kind: 'data-refused'; readonly message: string }
   | { readonly kind: 'data-dropped' }
+  /** A message of a replica of this shard. The connection knows who sent it. */
+  | { readonly kind: 'message'; readonly from: Incarnation; readonly message: ShardMessage }
+  /** A connection to a node began or ended; `refused`: its process does not listen any more. */
+  | { readonly kind: 'peer'; readonly incarnation: Incarnation; readonly state: Peer['state'] }
+  /** The peer shuts down and asks to be removed. */
+  | { readonly kind: 'leave'; readonly incarnation: Incarnation }
+  /** An answered heartbeat gave a promise for this shard, until then by this node's clock. */
+  | {
+      readonly kind: 'promised';
+      readonly by: Incarnation;
+      readonly epoch: Epoch;
+      readonly untilMs: number;
+    }
+  | { readonly kind: 'promise-refused'; readonly by: Incarnation; readonly epoch: Epoch }
+  /** The shard's hidden side holds a batch: its entries follow the last one of the log. */
+  | { readonly kind: 'write'; readonly entries: readonly Omit<LogEntry, 'epoch'>[] }
+  /** Answer to `take-cut`: the next part of the snapshot, or its end. */
+  | {
+      readonly kind: 'cut';
+      readonly to: Incarnation;
+      readonly snapshot: number;
+      readonly cut: Uint8Array | undefined;
+    }
+  /** Somebody wants this member of the set to lead. */
+  | { readonly kind: 'hand-over'; readonly to: Incarnation }
   /** Time passed: `wakeAtMs` came. */
   | { readonly kind: 'tick' }
   /** SIGTERM: stop leading, give up what can be given up, tell `stopped`. */
@@ -45,6 +73,8 @@ export type CoreServing =
       /** Monotonic milliseconds; Infinity where no other copy could be read. */
       readonly readUntilMs: number;
       readonly writable: boolean;
+      /** Writes are refused, not parked: too few replicas are in sync for certain. */
+      readonly tooFewReplicas?: true;
     };
 
 /**
@@ -60,6 +90,19 @@ export type Effect =
     }
   | { readonly kind: 'read-lease'; readonly request: number }
   | { readonly kind: 'publish'; readonly serving: CoreServing }
+  | { readonly kind: 'send'; readonly to: Incarnation; readonly message: ShardMessage }
+  /** The batch that is out is committed up to here: swap, answer, replay. */
+  | { readonly kind: 'commit'; readonly sequence: number }
+  /** The batch given is not committed: undo the hidden side; its clients hear OUTCOME_UNKNOWN, or if
+   *  `taken` is false, a retryable error: nothing of it was kept or sent. */
+  | { readonly kind: 'roll-back'; readonly taken: boolean }
+  /** Entries of others, or inherited ones, are committed: apply them, in order. */
+  | { readonly kind: 'apply'; readonly entries: readonly LogEntry[] }
+  /** Empty the copy: cuts follow. Entries may be applied between them; a record's version decides. */
+  | { readonly kind: 'begin-snapshot'; readonly from: Position }
+  | { readonly kind: 'install-cut'; readonly cut: Uint8Array }
+  /** Cut the committed side from after the last cut on, from the start for a new number. */
+  | { readonly kind: 'take-cut'; readonly to: Incarnation; readonly snapshot: number }
   | { readonly kind: 'create-data'; readonly generation: Generation }
   | { readonly kind: 'drop-data'; readonly generation: Generation }
   | { readonly kind: 'tell'; readonly event: CoreEvent };

@@ -6,22 +6,35 @@
  * have begun, as an epoch begins only in the Lease.
  */
 
+import { tellSuccessor } from './hand-over.ts';
 import type { LeadCause, StepDownReason } from './io.ts';
 import type { CurrentLease } from './lease.ts';
-import { holdsCopy, type Leadership, type State, tell } from './state.ts';
+import { holdsCopy, isBroken, type Leadership, type State, tell } from './state.ts';
 
 export function followLease(state: State): void {
   const lease = state.tracker.current;
   if (lease === undefined) return;
   if (state.leadership !== undefined) {
     const reason = endOf(state.leadership, lease, state);
-    if (reason !== undefined) stepDown(state, state.leadership, reason);
+    if (reason !== undefined) {
+      stepDown(state, state.leadership, reason);
+      tellSuccessor(state, lease);
+    }
+  }
+  if (state.following !== undefined && lease.epoch > state.following.epoch) {
+    state.following = undefined;
+  }
+  if (state.epochSinceMs?.epoch !== lease.epoch) {
+    state.epochSinceMs = { epoch: lease.epoch, sinceMs: state.nowMs };
   }
   if (state.leadership === undefined && namesUs(state, lease)) takeOver(state, lease);
 }
 
 export function stepDown(state: State, leadership: Leadership, reason: StepDownReason): void {
   state.leadership = undefined;
+  state.following = undefined;
+  // The batch stays in the log as pending: the next leader may have it, and commit it.
+  if (leadership.batchTo !== undefined) state.effects.push({ kind: 'roll-back', taken: true });
   state.leftEpoch = leadership.epoch;
   tell(state, { kind: 'stepped-down', epoch: leadership.epoch, reason });
 }
@@ -40,11 +53,13 @@ function endOf(
 /** Whether the Lease makes this incarnation the leader of an epoch that it has not led yet. */
 function namesUs(state: State, lease: CurrentLease): boolean {
   if (lease.leader !== state.options.self || state.stopping) return false;
+  // Another has begun to lead a later epoch: this Lease is old.
+  if (lease.epoch < state.heardEpoch) return false;
   return state.leftEpoch === undefined || lease.epoch > state.leftEpoch;
 }
 
 function takeOver(state: State, lease: CurrentLease): void {
-  if (!holdsCopy(state, lease.generation)) {
+  if (!holdsCopy(state, lease.generation) || !state.complete) {
     // Rule 14: a new incarnation is empty. To lead without the data would be to lose it in silence.
     if (state.refusalTold !== lease.version) {
       state.refusalTold = lease.version;
@@ -54,7 +69,23 @@ function takeOver(state: State, lease: CurrentLease): void {
     }
     return;
   }
-  state.leadership = { epoch: lease.epoch, generation: lease.generation };
+  const { log } = state;
+  if (isBroken(state, 'take-over-drops-pending')) log.dropPending();
+  if (isBroken(state, 'take-over-trusts-pending')) {
+    const entries = log.apply(log.last.sequence);
+    if (entries.length > 0) state.effects.push({ kind: 'apply', entries });
+  }
+  state.following = undefined;
+  state.leadership = {
+    epoch: lease.epoch,
+    generation: lease.generation,
+    sinceMs: state.nowMs,
+    inheritedTo: log.last.sequence,
+    progress: new Map(),
+    batchTo: undefined,
+    handOver: undefined,
+    preferred: undefined,
+  };
   state.data = { kind: 'present', generation: lease.generation, used: true };
   state.campaignSince = undefined;
   state.writes.succeeded();

@@ -30,6 +30,8 @@ export type Cause =
   | 'Campaign'
   | 'Restart'
   | 'Shrink'
+  | 'Grow'
+  | 'HandOver'
   | 'Shutdown'
   | 'TotalLoss'
   /** Nothing changed but the revision. */

@@ -11,7 +11,38 @@ export const limits = {
   recheckMs: 5_000,
   /** Part of a wait that is random, so that a thousand shards don't try in step. */
   retryJitter: 0.5,
+  /** Milliseconds. Length of a promise where none is configured: how long a dead leader's shards wait. */
+  promiseMs: 1_000,
+  /** Heartbeats in one promise. Fewer: one lost heartbeat stops reads. More: idle nodes talk for nothing. */
+  heartbeatsAPromise: 5,
+  /** Heartbeats whose time of sending is kept; an answer to an older one gives nothing. */
+  heartbeatsRemembered: 32,
+  /** Part of a promise that the leader takes off, for its clock may run slower than the follower's. */
+  clockDriftMax: 0.05,
+  /** Milliseconds that it takes off besides, for clocks are read in steps. */
+  clockMarginMs: 10,
+  /** Part of a promise after which a silent follower is removed: before its own promise ends it may campaign. */
+  silencePromises: 0.6,
+  /** Part of a promise between the campaigns of neighbours in rank: one request and its echo by the watch. */
+  rankPromises: 0.1,
+  /** Part of a promise that a hand-over waits for the batch that is out. */
+  handOverPromises: 0.5,
+  /** Part of a promise after which what was not acknowledged is sent again. */
+  resendPromises: 0.2,
+  /** Milliseconds in sync before the first of the assignment gets the leadership back. */
+  preferredAfterMs: 30_000,
+  /** Bytes of applied entries kept for followers where nothing is configured. */
+  logBytesMax: 4 * 1024 * 1024,
+  /** Bytes of entries in one message, but for its last entry: keeps frames from growing with the lag. */
+  messageBytesMax: 256 * 1024,
 } as const;
 
 assert(limits.retryFirstMs <= limits.retryMostMs, 'the first wait exceeds the longest');
 assert(limits.retryJitter >= 0 && limits.retryJitter < 1, 'jitter is a part of the wait');
+assert(limits.heartbeatsRemembered > limits.heartbeatsAPromise, 'a live promise is forgotten');
+assert(
+  2 / limits.heartbeatsAPromise < limits.silencePromises,
+  'a follower is removed for one lost heartbeat',
+);
+assert(limits.silencePromises < 1 - limits.clockDriftMax, 'removal must come before a campaign');
+assert(limits.handOverPromises < limits.silencePromises, 'a hand-over outlasts its target');

@@ -16,6 +16,7 @@ import { ShardCore } from './core.ts';
 import { epoch, generation, type Incarnation, incarnation, revision } from './identity.ts';
 import type { CoreEvent, CoreServing, Effect, Input } from './io.ts';
 import type { LeaseEdit, ShardLease } from './lease.ts';
+import { cutText, entriesText, messageText, positionText } from './message-text.ts';
 
 /** Runs a script and gives it back with the effects that really came. Throws on a line it can't read. */
 export function runScript(text: string): string {
@@ -174,6 +175,20 @@ function effectText(effect: Effect): string {
     case 'create-data':
     case 'drop-data':
       return `${effect.kind} g${effect.generation}`;
+    case 'send':
+      return `send ${effect.to} ${messageText(effect.message)}`;
+    case 'commit':
+      return `commit ${effect.sequence}`;
+    case 'roll-back':
+      return `roll-back${effect.taken ? ' taken' : ''}`;
+    case 'apply':
+      return `apply ${entriesText(effect.entries)}`;
+    case 'begin-snapshot':
+      return `begin-snapshot from ${positionText(effect.from)}`;
+    case 'install-cut':
+      return `install-cut ${cutText(effect.cut)}`;
+    case 'take-cut':
+      return `take-cut ${effect.snapshot} for ${effect.to}`;
     case 'tell':
       return `tell ${eventText(effect.event)}`;
   }

@@ -4,6 +4,7 @@
  * free. Under `Hold` the Lease stays as it is, for a person to decide.
  */
 
+import { startHandOver, successors } from './hand-over.ts';
 import { nextGeneration } from './identity.ts';
 import { stepDown } from './leadership.ts';
 import { type Intent, type State, tell } from './state.ts';
@@ -11,7 +12,18 @@ import { type Intent, type State, tell } from './state.ts';
 export function beginShutdown(state: State): void {
   if (state.stopping) return;
   state.stopping = true;
-  if (state.leadership !== undefined) stepDown(state, state.leadership, 'Shutdown');
+  continueShutdown(state);
+}
+
+/** Leadership is handed over where somebody can take it; else it ends here. */
+export function continueShutdown(state: State): void {
+  const { leadership, handOverTried, tracker } = state;
+  if (!state.stopping || leadership === undefined || leadership.handOver !== undefined) return;
+  // A hand-over of unknown fate is awaited: it may have been won.
+  if (handOverTried && tracker.hasUnresolved) return;
+  const [to] = handOverTried ? [] : successors(state);
+  state.handOverTried = true;
+  if (to === undefined || !startHandOver(state, to)) stepDown(state, leadership, 'Shutdown');
 }
 
 export function release(state: State): Intent | undefined {
@@ -31,8 +43,11 @@ export function release(state: State): Intent | undefined {
 /** Nothing is left to be written: says so, once. */
 export function finishShutdown(state: State): void {
   if (!state.stopping || state.stopped) return;
-  state.stopped = true;
   const lease = state.tracker.lastKnown;
+  // Its leader was asked to remove this replica (`leave`); until the Lease says so, it counts.
+  if (lease?.inSync.includes(state.options.self) && lease.inSync.length > 1) return;
+  if (state.leadership !== undefined) return;
+  state.stopped = true;
   const released =
     state.attempt?.cause === 'Shutdown' && lease?.generation === state.attempt.generation;
   if (released) tell(state, { kind: 'released', generation: lease.generation });

@@ -1,9 +1,19 @@
 /** The state of one core, shared by the files that hold its rules. */
 
 import type { Backoff } from './backoff.ts';
-import { type Epoch, type Generation, type Incarnation, nodeOf } from './identity.ts';
+import {
+  type Epoch,
+  type Generation,
+  type Incarnation,
+  nodeOf,
+  epoch as toEpoch,
+} from './identity.ts';
 import type { CoreEvent, CoreServing, Effect } from './io.ts';
 import type { CurrentLease, LeaseEdit } from './lease.ts';
+import { limits } from './limits.ts';
+import type { Log, Position } from './log.ts';
+import type { MessageBody } from './messages.ts';
+import type { BreakableRule } from './rules.ts';
 import type { LeaseTracker } from './tracker.ts';
 
 export interface CoreOptions {
@@ -17,12 +27,81 @@ export interface CoreOptions {
   readonly totalLoss: 'Reset' | 'Hold';
   /** For the random part of waits. */
   readonly seed: number;
+  /** Undefined: the engine commits by itself; the shard serves only while it is alone in its set. */
+  readonly replication?: ReplicationOptions;
+}
+
+export interface ReplicationOptions {
+  /** Copies that must be in sync for certain before a write is taken or answered. */
+  readonly minInSync: number;
+  readonly promiseMs: number;
+  /** Applied entries that are kept for followers. */
+  readonly logBytesMax: number;
+  /** Set by the simulation alone. */
+  readonly broken?: BreakableRule | undefined;
 }
 
 /** One leadership: exists exactly as long as this incarnation leads in this epoch. */
 export interface Leadership {
   readonly epoch: Epoch;
   readonly generation: Generation;
+  readonly sinceMs: number;
+  /** Entries up to here were pending when it began: they commit before anything is served (rule 11). */
+  readonly inheritedTo: number;
+  /** What is known of each other replica. Starts empty: earlier acknowledgements and promises count for nothing. */
+  readonly progress: Map<Incarnation, Progress>;
+  /** The batch that is out ends here. */
+  batchTo: number | undefined;
+  handOver: HandOver | undefined;
+  /** Since when the first of the assignment could lead instead. */
+  preferred: { readonly to: Incarnation; readonly sinceMs: number } | undefined;
+}
+
+/** A replica as its leader knows it, in this epoch. */
+export interface Progress {
+  /** It holds the log up to here; undefined: nothing is known. */
+  held: number | undefined;
+  applied: number;
+  /** Where the next entries start; undefined: with the first that is pending. */
+  from: Position | undefined;
+  sentTo: number;
+  resendAtMs: number;
+  /** The last acknowledgement or promise. */
+  heardMs: number;
+  promisedUntilMs: number;
+  /** It needs a snapshot; `undefined` in number: not begun. */
+  snapshot: SendingSnapshot | undefined;
+}
+
+export interface SendingSnapshot {
+  readonly number: number | undefined;
+  /** Cuts that the replica has. */
+  readonly cuts: number;
+  /** The part that is on its way, to send again; undefined: the shell is cutting. */
+  readonly out: MessageBody | undefined;
+}
+
+/** The leader gives its shard to another member (rule 12). */
+export interface HandOver {
+  readonly to: Incarnation;
+  readonly giveUpAtMs: number;
+}
+
+/** What a follower has from the leader of the highest epoch that it has heard of. */
+export interface Following {
+  readonly epoch: Epoch;
+  readonly leader: Incarnation;
+  /** The log equals the leader's up to here; undefined: not reconciled in this epoch. */
+  reconciledTo: number | undefined;
+  committed: number;
+  /** The highest number of a snapshot heard of in this epoch, and what came of it. */
+  snapshot: { readonly number: number; readonly cuts: number } | undefined;
+}
+
+/** Whom the shell is connected to, by node: the newest incarnation that it knows. */
+export interface Peer {
+  readonly incarnation: Incarnation;
+  readonly state: 'up' | 'down' | 'refused';
 }
 
 /** The shard's copy in the engine. One that is being dropped may not be made anew. */
@@ -64,7 +143,24 @@ export interface State {
   lossTold: Generation | undefined;
   /** Version of the Lease of which a refusal was told, to tell it once. */
   refusalTold: string | undefined;
+  readonly log: Log;
+  /** The copy is no half of a snapshot. */
+  complete: boolean;
+  readonly peers: Map<string, Peer>;
+  following: Following | undefined;
+  /** Highest epoch heard of in messages. */
+  heardEpoch: Epoch;
+  /** The last moment until which this replica promised anybody not to campaign. */
+  givenUntilMs: number;
+  /** When the Lease of this epoch was first seen. */
+  epochSinceMs: { readonly epoch: Epoch; readonly sinceMs: number } | undefined;
+  /** Incarnations that asked to be removed. */
+  readonly leaving: Set<Incarnation>;
+  /** Snapshots begun: each gets another number. */
+  snapshots: number;
   stopping: boolean;
+  /** Shutting down, it tried once to hand over. */
+  handOverTried: boolean;
   stopped: boolean;
 }
 
@@ -78,3 +174,24 @@ export const rank = (state: State, lease: CurrentLease): number =>
 
 export const holdsCopy = (state: State, generation: Generation): boolean =>
   state.data.kind === 'present' && state.data.generation === generation;
+
+/** Whether the simulation broke this rule; in a node never. */
+export const isBroken = (state: State, rule: BreakableRule): boolean =>
+  state.options.replication?.broken === rule;
+
+export const promiseMs = (state: State): number =>
+  state.options.replication?.promiseMs ?? limits.promiseMs;
+
+export const minInSync = (state: State): number => state.options.replication?.minInSync ?? 1;
+
+/** The highest epoch seen in messages or Leases. */
+export const epochSeen = ({ heardEpoch, tracker }: State): Epoch =>
+  toEpoch(Math.max(heardEpoch, tracker.epochSeen));
+
+export function send(
+  state: State,
+  { to, epoch, generation }: { to: Incarnation; epoch: Epoch; generation: Generation },
+  body: MessageBody,
+): void {
+  state.effects.push({ kind: 'send', to, message: { generation, epoch, body } });
+}

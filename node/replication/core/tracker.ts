@@ -18,7 +18,13 @@
 import { assert } from './assert.ts';
 import { type Epoch, epoch, type Generation, generation, type Revision } from './identity.ts';
 import type { Effect, LostReason } from './io.ts';
-import { type CurrentLease, contradiction, type LeaseEdit, type ShardLease } from './lease.ts';
+import {
+  type Cause,
+  type CurrentLease,
+  contradiction,
+  type LeaseEdit,
+  type ShardLease,
+} from './lease.ts';
 
 type Request =
   | {
@@ -49,8 +55,12 @@ export class LeaseTracker {
   #watchedUid: string | undefined;
   #lastRequest = 0;
 
-  constructor(tell: (effect: Effect) => void) {
+  readonly #resolvedByReading: Cause | undefined;
+
+  /** `resolvedByReading` breaks the rule for edits of that cause: for the simulation alone. */
+  constructor(tell: (effect: Effect) => void, resolvedByReading?: Cause) {
     this.#tell = tell;
+    this.#resolvedByReading = resolvedByReading;
   }
 
   /** The Lease to act on; undefined before one was seen and while it is lost. */
@@ -195,6 +205,7 @@ export class LeaseTracker {
     } else if (lease.version !== known.version) {
       this.#admit(lease);
     } else {
+      this.#unresolved = this.#unresolved.filter(({ cause }) => cause !== this.#resolvedByReading);
       this.#found();
     }
     this.#confirmedBy = request;

@@ -1,0 +1,102 @@
+/**
+ * Bringing a replica up to date that the log no longer reaches: a snapshot, cut by cut.
+ *
+ * The core counts and paces; the shell cuts the committed side (`take-cut`) and installs
+ * (`install-cut`). One cut is out at a time for each replica. Entries travel beside the cuts, from the
+ * position at which the snapshot began; a record's version tells which of the two is newer.
+ * A member of the in-sync set gets none: it would have to drop its copy. It is removed first.
+ */
+
+import type { Incarnation } from './identity.ts';
+import type { Input } from './io.ts';
+import type { MessageBody } from './messages.ts';
+import { type Leadership, type Progress, type State, send } from './state.ts';
+
+/** Begins a snapshot, or sends again the part that is out. */
+export function sendSnapshot(
+  state: State,
+  given: {
+    readonly to: Incarnation;
+    readonly progress: Progress;
+    readonly leadership: Leadership;
+    readonly member: boolean;
+  },
+): void {
+  const { to, progress, leadership, member } = given;
+  if (member) {
+    progress.snapshot ??= { number: undefined, cuts: 0, out: undefined };
+    return;
+  }
+  if (progress.snapshot?.number === undefined || progress.from === undefined) {
+    beginSnapshot(state, progress);
+  } else if (!state.log.reaches(progress.from)) {
+    // The log left the snapshot behind: entries between are lost to it.
+    beginSnapshot(state, progress);
+  }
+  const { snapshot } = progress;
+  if (snapshot?.out !== undefined) send(state, { to, ...leadership }, snapshot.out);
+}
+
+/** The shell cut the next part. */
+export function cutTaken(state: State, input: Extract<Input, { kind: 'cut' }>): void {
+  const { leadership, nowMs } = state;
+  const progress = leadership?.progress.get(input.to);
+  const sending = progress?.snapshot;
+  if (leadership === undefined || progress === undefined || sending === undefined) return;
+  if (sending.number !== input.snapshot || sending.out !== undefined) return;
+  const snapshot = input.snapshot;
+  const index = sending.cuts;
+  const out: MessageBody =
+    input.cut === undefined
+      ? { kind: 'snapshot-end', snapshot, cuts: index }
+      : { kind: 'snapshot-cut', snapshot, index, cut: input.cut };
+  progress.snapshot = { ...sending, out };
+  progress.resendAtMs = nowMs;
+}
+
+/** A replica can't take entries yet: it lacks what comes before, or its snapshot is not complete. */
+export function snapshotAnswered(
+  state: State,
+  progress: Progress,
+  body: Extract<MessageBody, { kind: 'acknowledgement' }>,
+): void {
+  const { log, nowMs } = state;
+  // What an incarnation once held in this epoch it holds: this word is an old one.
+  if (progress.held !== undefined) return;
+  const sending = progress.snapshot;
+  if (sending?.number === undefined) {
+    const known = progress.from !== undefined && sending === undefined;
+    if (known && progress.from?.sequence === body.applied.sequence && log.reaches(body.applied)) {
+      return; // Told before; the entries are on their way.
+    }
+    progress.from = body.applied;
+    if (!log.reaches(body.applied))
+      progress.snapshot ??= { number: undefined, cuts: 0, out: undefined };
+    progress.sentTo = -1;
+    progress.resendAtMs = nowMs;
+    return;
+  }
+  if (body.snapshot?.number !== sending.number) return;
+  if (progress.from !== undefined && body.held.sequence > progress.from.sequence) {
+    progress.from = body.held;
+    progress.sentTo = Math.max(progress.sentTo, body.held.sequence);
+  }
+  const begun = sending.out?.kind === 'snapshot-begin';
+  if (body.snapshot.cuts < sending.cuts + (begun ? 0 : 1)) return;
+  if (sending.out === undefined) return;
+  progress.snapshot = { ...sending, cuts: body.snapshot.cuts, out: undefined };
+  askForCut(state, body.incarnation, sending.number);
+}
+
+function beginSnapshot(state: State, progress: Progress): void {
+  const number = ++state.snapshots;
+  const from = state.log.applied;
+  progress.from = from;
+  progress.sentTo = from.sequence;
+  const out: MessageBody = { kind: 'snapshot-begin', snapshot: number, from };
+  progress.snapshot = { number, cuts: 0, out };
+}
+
+function askForCut(state: State, to: Incarnation, snapshot: number): void {
+  state.effects.push({ kind: 'take-cut', to, snapshot });
+}

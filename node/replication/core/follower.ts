@@ -1,0 +1,157 @@
+/**
+ * The follower's side (rule 7): adopt the log of the newest epoch, hold apart what is not known to be
+ * committed, apply what is.
+ *
+ * Entries are taken only if the one before them is held with the same origin epoch; then all up to it is the
+ * leader's (the log is *reconciled* up to there, in this epoch). A commit index is applied only that far.
+ */
+
+import { assert } from './assert.ts';
+import { provide } from './data.ts';
+import { type Epoch, type Incarnation, epoch as toEpoch } from './identity.ts';
+import { stepDown } from './leadership.ts';
+import { start } from './log.ts';
+import type { MessageBody, ShardMessage } from './messages.ts';
+import { acknowledged } from './replicate.ts';
+import { epochSeen, type Following, holdsCopy, isBroken, type State, send } from './state.ts';
+
+export function receive(state: State, from: Incarnation, message: ShardMessage): void {
+  const { epoch, generation, body } = message;
+  if (body.kind === 'hand-over') {
+    state.tracker.observed(body.lease);
+    return;
+  }
+  const known = state.tracker.lastKnown;
+  if (known === undefined || known.generation !== generation) return;
+  if (body.kind === 'refusal' || epoch > epochSeen(state)) hear(state, epoch);
+  if (body.kind === 'acknowledgement') {
+    acknowledged(state, epoch, body);
+    return;
+  }
+  if (body.kind === 'refusal') return;
+  if (epoch < epochSeen(state) && !isBroken(state, 'old-epoch-accepted')) {
+    send(state, { to: from, epoch: epochSeen(state), generation }, { kind: 'refusal' });
+    return;
+  }
+  if (state.leadership !== undefined) {
+    assert(epoch !== state.leadership.epoch, `${from} leads epoch ${epoch} as well`);
+    return;
+  }
+  if (state.stopping && !holdsCopy(state, generation)) return;
+  if (!provide(state, generation)) return;
+  follow(state, from, message);
+}
+
+/** A higher epoch ends a leadership, whoever tells of it (rule 13). */
+export function hear(state: State, epoch: Epoch): void {
+  state.heardEpoch = toEpoch(Math.max(state.heardEpoch, epoch));
+  const { leadership } = state;
+  if (leadership !== undefined && epoch > leadership.epoch) {
+    stepDown(state, leadership, 'HigherEpoch');
+  }
+}
+
+function follow(state: State, from: Incarnation, { epoch, generation, body }: ShardMessage): void {
+  const following = followingOf(state, from, epoch);
+  state.data = { kind: 'present', generation, used: true };
+  switch (body.kind) {
+    case 'entries':
+      takeEntries(state, following, body);
+      break;
+    case 'commit':
+      following.committed = Math.max(following.committed, body.committed);
+      applyCommitted(state, following);
+      return;
+    case 'snapshot-begin':
+      beginSnapshot(state, following, body);
+      break;
+    case 'snapshot-cut':
+      if (following.snapshot?.number === body.snapshot && following.snapshot.cuts === body.index) {
+        following.snapshot = { ...following.snapshot, cuts: body.index + 1 };
+        state.effects.push({ kind: 'install-cut', cut: body.cut });
+      }
+      break;
+    case 'snapshot-end':
+      if (following.snapshot?.number === body.snapshot && following.snapshot.cuts === body.cuts) {
+        state.complete = true;
+      }
+      break;
+  }
+  acknowledge(state, following, { to: from, epoch, generation });
+}
+
+function followingOf(state: State, leader: Incarnation, epoch: Epoch): Following {
+  const before = state.following;
+  if (before !== undefined && before.epoch === epoch) return before;
+  if (!state.complete) {
+    // Half a snapshot of another leader is worth nothing.
+    state.log.reset(start);
+    state.effects.push({ kind: 'begin-snapshot', from: start });
+    state.complete = true;
+  }
+  const following: Following = {
+    epoch,
+    leader,
+    reconciledTo: undefined,
+    committed: 0,
+    snapshot: undefined,
+  };
+  state.following = following;
+  return following;
+}
+
+function takeEntries(
+  state: State,
+  following: Following,
+  { previous, entries, committed }: Extract<MessageBody, { kind: 'entries' }>,
+): void {
+  if (state.log.holds(previous)) {
+    state.log.merge(entries);
+    const to = previous.sequence + entries.length;
+    following.reconciledTo = Math.max(following.reconciledTo ?? 0, to);
+  }
+  following.committed = Math.max(following.committed, committed);
+  applyCommitted(state, following);
+}
+
+function beginSnapshot(
+  state: State,
+  following: Following,
+  { snapshot, from }: Extract<MessageBody, { kind: 'snapshot-begin' }>,
+): void {
+  if (following.snapshot !== undefined && following.snapshot.number >= snapshot) return;
+  // Of one that it holds all of, a leader asks no such thing: an old message.
+  if (following.reconciledTo !== undefined && following.snapshot === undefined) return;
+  following.snapshot = { number: snapshot, cuts: 0 };
+  state.complete = false;
+  state.log.reset(from);
+  following.reconciledTo = from.sequence;
+  state.effects.push({ kind: 'begin-snapshot', from });
+}
+
+function applyCommitted(state: State, { committed, reconciledTo }: Following): void {
+  const { log } = state;
+  const known = isBroken(state, 'commit-unreconciled') ? log.last.sequence : (reconciledTo ?? 0);
+  const entries = log.apply(Math.min(committed, known));
+  if (entries.length > 0) state.effects.push({ kind: 'apply', entries });
+}
+
+function acknowledge(
+  state: State,
+  { reconciledTo, snapshot }: Following,
+  to: Parameters<typeof send>[1],
+): void {
+  const { log, complete, options } = state;
+  const good = reconciledTo !== undefined && complete;
+  send(state, to, {
+    kind: 'acknowledgement',
+    incarnation: options.self,
+    held:
+      reconciledTo === undefined
+        ? log.applied
+        : log.at(Math.max(reconciledTo, log.applied.sequence)),
+    applied: log.applied,
+    ...(good ? {} : { problem: 'gap' as const }),
+    ...(snapshot === undefined ? {} : { snapshot }),
+  });
+}

@@ -1,0 +1,94 @@
+/**
+ * Giving leadership to another member (rule 12): drain, upgrade, rebalance.
+ *
+ * The leader takes no more writes, waits for the batch that is out, stops reads, and sends the
+ * compare-and-set. Unless that is refused, it serves again only after winning another one on the same version:
+ * the tracker keeps the unresolved edit among the possible ones, and that stops reads and writes.
+ */
+
+import { type Incarnation, nextEpoch, nodeOf } from './identity.ts';
+import { inSyncSets } from './in-sync.ts';
+import type { CurrentLease } from './lease.ts';
+import { limits } from './limits.ts';
+import { isUp } from './replicate.ts';
+import { type Intent, isBroken, type Leadership, promiseMs, type State, send } from './state.ts';
+
+/** Begins it, if the target may lead and nothing stands against it. */
+export function startHandOver(state: State, to: Incarnation): boolean {
+  const { leadership, nowMs, options } = state;
+  if (leadership === undefined || leadership.handOver !== undefined) return false;
+  if (to === options.self || !mayLead(state, to)) return false;
+  const giveUpAtMs = nowMs + promiseMs(state) * limits.handOverPromises;
+  leadership.handOver = { to, giveUpAtMs };
+  return true;
+}
+
+export function handOver(state: State): Intent | undefined {
+  const lease = state.tracker.current;
+  const { leadership, log, nowMs } = state;
+  if (leadership === undefined || lease === undefined) return undefined;
+  if (leadership.handOver === undefined) return undefined;
+  const { to, giveUpAtMs } = leadership.handOver;
+  if (nowMs >= giveUpAtMs || !mayLead(state, to)) {
+    leadership.handOver = undefined;
+    return undefined;
+  }
+  if (log.pending.length > 0) return undefined;
+  const epoch = nextEpoch(lease.epoch);
+  const inSync = lease.inSync.includes(to) ? lease.inSync : [...lease.inSync, to];
+  const { generation } = lease;
+  return { base: lease, edit: { cause: 'HandOver', epoch, generation, leader: to, inSync } };
+}
+
+/** The old leader tells the new one, which need not wait for its watch. */
+export function tellSuccessor(state: State, lease: CurrentLease): void {
+  const { attempt } = state;
+  const to = lease.leader;
+  if (to === undefined || attempt?.cause !== 'HandOver' || attempt.epoch !== lease.epoch) return;
+  if (attempt.leader !== to) return;
+  send(
+    state,
+    { to, epoch: lease.epoch, generation: lease.generation },
+    { kind: 'hand-over', lease },
+  );
+}
+
+/** Leadership goes back to the first of the assignment, once that has been in sync for a while. */
+export function preferFirst(state: State, leadership: Leadership): void {
+  const dueMs = preferredDueMs(state, leadership);
+  if (dueMs === undefined || dueMs > state.nowMs) return;
+  const to = firstOfAssignment(state);
+  if (to !== undefined) startHandOver(state, to);
+  leadership.preferred = undefined;
+}
+
+/** When the first of the assignment is to lead; undefined: it does, or can't. */
+export function preferredDueMs(state: State, leadership: Leadership): number | undefined {
+  const to = firstOfAssignment(state);
+  const may = to !== undefined && to !== state.options.self && mayLead(state, to);
+  if (!may) leadership.preferred = undefined;
+  else if (leadership.preferred?.to !== to) leadership.preferred = { to, sinceMs: state.nowMs };
+  const since = leadership.preferred?.sinceMs;
+  return since === undefined ? undefined : since + limits.preferredAfterMs;
+}
+
+/** Who may take over from a node that leaves: the members in the order of the assignment. */
+export function successors(state: State): Incarnation[] {
+  const { minimal } = inSyncSets(state);
+  const order = state.tracker.current?.assignment ?? [];
+  return [...minimal]
+    .filter((member) => member !== state.options.self && mayLead(state, member))
+    .sort((a, b) => order.indexOf(nodeOf(a)) - order.indexOf(nodeOf(b)));
+}
+
+function firstOfAssignment({ tracker, peers, options }: State): Incarnation | undefined {
+  const node = tracker.current?.assignment[0];
+  if (node === undefined) return undefined;
+  return node === nodeOf(options.self) ? options.self : peers.get(node)?.incarnation;
+}
+
+/** A confirmed member, connected and not about to leave. */
+function mayLead(state: State, to: Incarnation): boolean {
+  if (isBroken(state, 'hand-over-outside-set')) return isUp(state, to);
+  return inSyncSets(state).minimal.has(to) && isUp(state, to) && !state.leaving.has(to);
+}

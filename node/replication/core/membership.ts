@@ -1,0 +1,97 @@
+/**
+ * Changing the in-sync set (rules 5, 6).
+ *
+ * A removal is always safe, for until it is resolved the member counts for commits and reads (`maximal`).
+ * An addition needs a replica that holds all of the log, the pending batch included, as acknowledged in
+ * this epoch; it counts from before its compare-and-set is sent, for that is when it may be stored.
+ */
+
+import { type Incarnation, nodeOf } from './identity.ts';
+import { inSyncSets } from './in-sync.ts';
+import type { CurrentLease } from './lease.ts';
+import { limits } from './limits.ts';
+import { type Intent, isBroken, type Leadership, promiseMs, type State } from './state.ts';
+
+export function shrink(state: State): Intent | undefined {
+  const led = ledLease(state);
+  if (led === undefined) return undefined;
+  const { lease, leadership } = led;
+  const { self } = state.options;
+  const inSync = lease.inSync.filter(
+    (member) => member === self || !isToGo(state, leadership, lease, member),
+  );
+  if (inSync.length === lease.inSync.length) return undefined;
+  const { epoch, generation, leader } = lease;
+  return { base: lease, edit: { cause: 'Shrink', epoch, generation, leader, inSync } };
+}
+
+export function grow(state: State): Intent | undefined {
+  const led = ledLease(state);
+  if (led === undefined || state.options.replication === undefined || state.stopping) {
+    return undefined;
+  }
+  const { lease, leadership } = led;
+  const { maximal } = inSyncSets(state);
+  const joining = lease.assignment
+    .map((node) => connected(state, node))
+    .find((one) => one !== undefined && !maximal.has(one) && hasCaughtUp(state, leadership, one));
+  // One that may be in the set by an unresolved addition is asked for again: that settles it, too.
+  const again = state.tracker.hasUnresolved
+    ? [...maximal].find((one) => !lease.inSync.includes(one))
+    : undefined;
+  const added = again ?? joining;
+  if (added === undefined) return undefined;
+  const { epoch, generation, leader } = lease;
+  const inSync = [...lease.inSync, added];
+  return { base: lease, edit: { cause: 'Grow', epoch, generation, leader, inSync } };
+}
+
+/** Since when a member has said nothing that counts in this epoch. */
+export const heardMs = (leadership: Leadership, member: Incarnation): number =>
+  leadership.progress.get(member)?.heardMs ?? leadership.sinceMs;
+
+export const silenceMs = (state: State): number => promiseMs(state) * limits.silencePromises;
+
+function isToGo(
+  state: State,
+  leadership: Leadership,
+  lease: CurrentLease,
+  member: Incarnation,
+): boolean {
+  // Without replication nobody else can hold anything: only an edit by hand can have put it there.
+  if (state.options.replication === undefined || state.leaving.has(member)) return true;
+  const peer = state.peers.get(nodeOf(member));
+  if (peer !== undefined && (peer.incarnation !== member || peer.state === 'refused')) return true;
+  // Only a snapshot could bring it up to date, and it must not drop its copy as a member.
+  if (leadership.progress.get(member)?.snapshot !== undefined) return true;
+  if (!lease.assignment.includes(nodeOf(member))) {
+    const nodes = new Set(lease.inSync.map(nodeOf));
+    if (lease.assignment.every((node) => nodes.has(node))) return true;
+  }
+  return state.nowMs - heardMs(leadership, member) >= silenceMs(state);
+}
+
+function hasCaughtUp(state: State, leadership: Leadership, one: Incarnation): boolean {
+  const progress = leadership.progress.get(one);
+  if (progress === undefined || state.leaving.has(one)) return false;
+  // Its promise is at hand, so that reads need not wait for one when it joins.
+  if (progress.promisedUntilMs <= state.nowMs) return false;
+  if (isBroken(state, 'grow-not-caught-up')) return true;
+  const { applied, last } = state.log;
+  const needed = isBroken(state, 'grow-without-pending') ? applied : last;
+  return progress.held !== undefined && progress.held >= needed.sequence;
+}
+
+function connected(state: State, node: string): Incarnation | undefined {
+  const peer = state.peers.get(node);
+  return peer?.state === 'up' ? peer.incarnation : undefined;
+}
+
+function ledLease(state: State): { lease: CurrentLease; leadership: Leadership } | undefined {
+  const lease = state.tracker.current;
+  const { leadership } = state;
+  if (lease === undefined || leadership === undefined || lease.epoch !== leadership.epoch) {
+    return undefined;
+  }
+  return { lease, leadership };
+}

@@ -1,0 +1,68 @@
+/** Messages as a script or a trace shows them, and as a script writes them down. */
+
+import { epoch } from './identity.ts';
+import type { LogEntry, Position } from './log.ts';
+import type { MessageBody, ShardMessage } from './messages.ts';
+
+export const positionText = ({ epoch, sequence }: Position): string => `${epoch}.${sequence}`;
+
+/** `1.4` */
+export function positionOf(text = ''): Position {
+  const [e, sequence] = text.split('.').map(Number);
+  if (e === undefined || sequence === undefined) throw new Error(`"${text}" is no position`);
+  return { epoch: epoch(e), sequence };
+}
+
+export const cutText = (cut: Uint8Array): string => new TextDecoder().decode(cut);
+
+export const entriesText = (entries: readonly LogEntry[]): string =>
+  entries.length === 0
+    ? '-'
+    : entries.map((one) => `${positionText(one)}=${cutText(one.content)}`).join(',');
+
+/** `1.4=x,1.5=y` */
+export function entriesOf(text = '-'): LogEntry[] {
+  if (text === '-') return [];
+  return text.split(',').map((one) => {
+    const [position, content = ''] = one.split('=');
+    return { ...positionOf(position), ...contentOf(content) };
+  });
+}
+
+export function contentOf(text: string): Pick<LogEntry, 'content' | 'checksum'> {
+  const content = new TextEncoder().encode(text);
+  return { content, checksum: content.reduce((sum, byte) => (sum * 31 + byte) >>> 0, 7) };
+}
+
+export const messageText = ({ epoch, generation, body }: ShardMessage): string =>
+  `e${epoch} g${generation} ${bodyText(body)}`;
+
+function bodyText(body: MessageBody): string {
+  switch (body.kind) {
+    case 'entries': {
+      const { previous, entries, committed } = body;
+      return `entries after ${positionText(previous)} ${entriesText(entries)} committed ${committed}`;
+    }
+    case 'acknowledgement': {
+      const { incarnation, held, applied, problem, snapshot } = body;
+      const words = [
+        `ack ${incarnation} held ${positionText(held)} applied ${positionText(applied)}`,
+      ];
+      if (problem !== undefined) words.push(problem);
+      if (snapshot !== undefined) words.push(`snapshot ${snapshot.number} cuts ${snapshot.cuts}`);
+      return words.join(' ');
+    }
+    case 'commit':
+      return `commit ${body.committed}`;
+    case 'snapshot-begin':
+      return `snapshot ${body.snapshot} from ${positionText(body.from)}`;
+    case 'snapshot-cut':
+      return `cut ${body.snapshot} ${body.index} ${cutText(body.cut)}`;
+    case 'snapshot-end':
+      return `snapshot-end ${body.snapshot} cuts ${body.cuts}`;
+    case 'hand-over':
+      return `hand-over ${body.lease.version}`;
+    case 'refusal':
+      return 'refusal';
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Promises, as one shard knows them (rule 8): those it gave, and those its leader holds.
+ *
+ * The heartbeats themselves are one for each pair of nodes (`heartbeats.ts`). A promise is refused to an
+ * old epoch, by a leader, without a copy of that generation, and from before a campaign is sent until it
+ * is resolved: then it may have been won.
+ */
+
+import type { Refused } from './heartbeats.ts';
+import { type Incarnation, epoch as toEpoch } from './identity.ts';
+import type { Input } from './io.ts';
+import type { LedShard } from './messages.ts';
+import { epochSeen, holdsCopy, isBroken, type State } from './state.ts';
+
+/** Gives `from` a promise until then, by this node's clock, or says why not. */
+export function givePromise(state: State, row: LedShard, untilMs: number): Refused | undefined {
+  const seen = epochSeen(state);
+  if (row.epoch < seen) return { epoch: seen, reason: 'epoch' };
+  if (state.leadership !== undefined) return { epoch: seen, reason: 'leader' };
+  if (isCampaigning(state) && !isBroken(state, 'campaign-promising')) {
+    return { epoch: seen, reason: 'campaign' };
+  }
+  if (!holdsCopy(state, row.generation)) return { epoch: seen, reason: 'generation' };
+  state.heardEpoch = toEpoch(Math.max(state.heardEpoch, row.epoch));
+  state.givenUntilMs = Math.max(state.givenUntilMs, untilMs);
+  return undefined;
+}
+
+/** Whether a compare-and-set that makes this incarnation the leader may be stored, now or later. */
+const isCampaigning = ({ tracker, options }: State): boolean =>
+  tracker.possibleEdits.some(({ leader }) => leader === options.self);
+
+/** The leader got a promise. It counts only for the leadership that asked. */
+export function takePromise(state: State, given: Extract<Input, { kind: 'promised' }>): void {
+  const { leadership, nowMs } = state;
+  if (leadership === undefined || leadership.epoch !== given.epoch) return;
+  const progress = leadership.progress.get(given.by);
+  if (progress === undefined) return;
+  progress.promisedUntilMs = Math.max(progress.promisedUntilMs, given.untilMs);
+  progress.heardMs = nowMs;
+}
+
+/** When all promises that the leader needs are held until; Infinity: it needs none. */
+export function promisedUntilMs(state: State, needed: Iterable<Incarnation>): number {
+  let untilMs = Number.POSITIVE_INFINITY;
+  for (const member of needed) {
+    if (member === state.options.self) continue;
+    const promised = state.leadership?.progress.get(member)?.promisedUntilMs ?? 0;
+    untilMs = Math.min(untilMs, promised);
+  }
+  return untilMs;
+}

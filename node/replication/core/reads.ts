@@ -1,0 +1,25 @@
+/**
+ * Until when a leader's reads are linearizable (rule 9), as the control block says it.
+ *
+ * Whoever reads loads the leadership counter, reads, compares the clock with `readUntilMs`, and loads the
+ * counter again: a read that is not covered to its end is parked. `readUntilMs` falls only before
+ * something is sent that makes it necessary.
+ */
+
+import { inSyncSets, promiseSet } from './in-sync.ts';
+import { promisedUntilMs } from './promises.ts';
+import { hasInherited, mayBeAnothers } from './replicate.ts';
+import { isBroken, type Leadership, type State } from './state.ts';
+
+export function readUntilMs(state: State, leadership: Leadership): number {
+  if (isBroken(state, 'read-unchecked')) return Number.POSITIVE_INFINITY;
+  if (mayBeAnothers(state) && !isBroken(state, 'hand-over-serving')) return 0;
+  if (hasInherited(state, leadership) && !isBroken(state, 'take-over-reads-early')) return 0;
+  return promisedUntilMs(state, promiseSet(state));
+}
+
+/** Alone in the set for certain: nobody else could be read, and a batch commits at once. */
+export function isAlone(state: State): boolean {
+  const { maximal, minimal } = inSyncSets(state);
+  return maximal.size === 1 && minimal.has(state.options.self);
+}

@@ -1,0 +1,170 @@
+/**
+ * The leader's side of a batch: hold, send, count, commit (rules 1, 4, 11).
+ *
+ * One batch is out at a time. It commits when every member of `maximal` has acknowledged it in this epoch
+ * and enough copies are in sync for certain; until then it is held, never dropped. What a new leader inherits
+ * is replicated again to all of `maximal` first, and commits whatever `minInSyncReplicas` says.
+ */
+
+import { sendSnapshot, snapshotAnswered } from './catch-up.ts';
+import { type Incarnation, nodeOf } from './identity.ts';
+import { commitSet, enoughInSync, inSyncSets } from './in-sync.ts';
+import type { Input } from './io.ts';
+import { limits } from './limits.ts';
+import type { MessageBody } from './messages.ts';
+import { isBroken, type Leadership, type Progress, promiseMs, type State, send } from './state.ts';
+
+export type Acknowledgement = Extract<MessageBody, { kind: 'acknowledgement' }>;
+
+/** Whether a batch would be taken: the shell may fill the hidden side. */
+export function mayWrite(state: State, leadership: Leadership): boolean {
+  if (leadership.handOver !== undefined || mayBeAnothers(state)) return false;
+  return enoughInSync(state) && !hasInherited(state, leadership);
+}
+
+/** Whether a compare-and-set that names another leader may be stored. */
+export const mayBeAnothers = (state: State): boolean =>
+  state.tracker.possibleEdits.some(({ leader }) => leader !== state.options.self);
+
+export const hasInherited = ({ log }: State, { inheritedTo }: Leadership): boolean =>
+  log.applied.sequence < inheritedTo;
+
+export function takeWrite(state: State, entries: Extract<Input, { kind: 'write' }>['entries']) {
+  const { leadership, log } = state;
+  const free = leadership !== undefined && leadership.batchTo === undefined;
+  if (!free || !mayWrite(state, leadership)) {
+    state.effects.push({ kind: 'roll-back', taken: false });
+    return;
+  }
+  for (const entry of entries) log.append({ ...entry, epoch: leadership.epoch });
+  leadership.batchTo = log.last.sequence;
+}
+
+/** A follower's word. Of another epoch, or from a stranger, it counts for nothing. */
+export function acknowledged(state: State, epoch: number, body: Acknowledgement): void {
+  const { leadership } = state;
+  if (leadership === undefined || epoch !== leadership.epoch) return;
+  for (const [one, progress] of leadership.progress) {
+    const same = isBroken(state, 'ack-without-incarnation')
+      ? nodeOf(one) === nodeOf(body.incarnation)
+      : one === body.incarnation;
+    if (same) count(state, progress, body);
+  }
+}
+
+function count(state: State, progress: Progress, body: Acknowledgement): void {
+  const { log, nowMs } = state;
+  progress.heardMs = nowMs;
+  if (body.problem !== undefined) {
+    snapshotAnswered(state, progress, body);
+    return;
+  }
+  const held = isBroken(state, 'ack-without-sequence') ? log.last : body.held;
+  progress.snapshot = undefined;
+  if (progress.held === undefined || held.sequence > progress.held) {
+    progress.held = held.sequence;
+    progress.from = held;
+    progress.sentTo = Math.max(progress.sentTo, held.sequence);
+  }
+  progress.applied = Math.max(progress.applied, body.applied.sequence);
+}
+
+/** Commits what is out, if everybody who counts has it. */
+export function commit(state: State): void {
+  const { leadership, log, effects } = state;
+  if (leadership === undefined || log.pending.length === 0) return;
+  const { sequence } = log.last;
+  const own = sequence > leadership.inheritedTo;
+  if (!isHeldByAll(state, leadership, sequence)) return;
+  if (own && !enoughInSync(state) && !isBroken(state, 'minimum-at-start-only')) return;
+  const entries = log.apply(sequence);
+  leadership.batchTo = undefined;
+  if (own) effects.push({ kind: 'commit', sequence });
+  else effects.push({ kind: 'apply', entries });
+  for (const [to, { held }] of leadership.progress) {
+    if (held !== sequence || !isUp(state, to)) continue;
+    send(state, { to, ...leadership }, { kind: 'commit', committed: sequence });
+  }
+}
+
+function isHeldByAll(state: State, { progress }: Leadership, sequence: number): boolean {
+  const needed = [...commitSet(state)];
+  const holding = needed.filter((member) => {
+    if (member === state.options.self) return true;
+    const held = progress.get(member)?.held;
+    return held !== undefined && held >= sequence;
+  });
+  if (isBroken(state, 'commit-by-majority')) return holding.length * 2 > needed.length;
+  return holding.length === needed.length;
+}
+
+/** Sends each replica what it lacks, and again what it did not answer. */
+export function replicate(state: State): void {
+  const { leadership } = state;
+  if (leadership === undefined || state.options.replication === undefined) return;
+  watchTargets(state, leadership);
+  const { maximal } = inSyncSets(state);
+  for (const [to, progress] of leadership.progress) {
+    if (!isUp(state, to) || !isWanting(state, progress)) continue;
+    if (state.nowMs < progress.resendAtMs && !isNew(state, progress)) continue;
+    progress.resendAtMs = state.nowMs + promiseMs(state) * limits.resendPromises;
+    const reached = progress.from === undefined || state.log.reaches(progress.from);
+    if (progress.snapshot !== undefined || !reached) {
+      sendSnapshot(state, { to, progress, leadership, member: maximal.has(to) });
+    }
+    if (reached) sendEntries(state, leadership, to, progress);
+  }
+}
+
+function sendEntries(state: State, leadership: Leadership, to: Incarnation, progress: Progress) {
+  const { log } = state;
+  const previous = progress.from ?? log.applied;
+  const entries = log.after(previous);
+  progress.sentTo = previous.sequence + entries.length;
+  const committed = log.applied.sequence;
+  send(state, { to, ...leadership }, { kind: 'entries', previous, entries, committed });
+}
+
+/** Whether this replica lacks anything, as far as is known. */
+export function isWanting({ log }: State, progress: Progress): boolean {
+  if (progress.held === undefined || progress.snapshot !== undefined) return true;
+  return progress.held < log.last.sequence || progress.applied < log.applied.sequence;
+}
+
+/** Whether there are entries to send, and none out: one message at a time for each replica. */
+function isNew({ log }: State, { from, sentTo }: Progress): boolean {
+  if (sentTo < 0) return true;
+  return from !== undefined && sentTo <= from.sequence && sentTo < log.last.sequence;
+}
+
+/** Who is kept up to date: nodes of the assignment, and whoever may be in the set. */
+function watchTargets(state: State, leadership: Leadership): void {
+  const { tracker, options, peers, nowMs } = state;
+  const targets = new Set(inSyncSets(state).maximal);
+  for (const node of tracker.lastKnown?.assignment ?? []) {
+    const peer = peers.get(node);
+    if (peer !== undefined) targets.add(peer.incarnation);
+  }
+  targets.delete(options.self);
+  for (const one of targets) {
+    if (leadership.progress.has(one)) continue;
+    leadership.progress.set(one, {
+      held: undefined,
+      applied: 0,
+      from: undefined,
+      sentTo: -1,
+      resendAtMs: nowMs,
+      heardMs: nowMs,
+      promisedUntilMs: 0,
+      snapshot: undefined,
+    });
+  }
+  for (const one of leadership.progress.keys()) {
+    if (!targets.has(one)) leadership.progress.delete(one);
+  }
+}
+
+export const isUp = ({ peers }: State, to: Incarnation): boolean => {
+  const peer = peers.get(nodeOf(to));
+  return peer?.incarnation === to && peer.state === 'up';
+};
