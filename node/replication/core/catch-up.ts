@@ -61,7 +61,7 @@ export function snapshotAnswered(
   body: Extract<MessageBody, { kind: 'acknowledgement' }>,
 ): void {
   const { log, nowMs } = state;
-  // What an incarnation once held in this epoch it holds: this word is an old one.
+  // What it held in this epoch it holds, unless a snapshot began since: this word is an old one.
   if (progress.held !== undefined) return;
   const sending = progress.snapshot;
   if (sending?.number === undefined) {
@@ -91,6 +91,8 @@ export function snapshotAnswered(
 function beginSnapshot(state: State, progress: Progress): void {
   const number = ++state.snapshots;
   const from = state.log.applied;
+  progress.snapshotBegun = number;
+  progress.held = undefined;
   progress.from = from;
   progress.sentTo = from.sequence;
   const out: MessageBody = { kind: 'snapshot-begin', snapshot: number, from };

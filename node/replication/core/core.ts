@@ -31,6 +31,7 @@
  * be out. Each file of this folder holds one concern, with its rules at its top.
  */
 
+import { assert } from './assert.ts';
 import { Backoff, seededRandom } from './backoff.ts';
 import { cutTaken } from './catch-up.ts';
 import { dropUnneeded, provide } from './data.ts';
@@ -50,9 +51,16 @@ import { grow, shrink } from './membership.ts';
 import type { LedShard } from './messages.ts';
 import { givePromise, takePromise } from './promises.ts';
 import { isAlone, readUntilMs } from './reads.ts';
-import { commit, mayWrite, replicate, takeWrite } from './replicate.ts';
+import { commit, hasInherited, mayWrite, replicate, takeWrite } from './replicate.ts';
 import { beginShutdown, continueShutdown, finishShutdown, release } from './shutdown.ts';
-import { type CoreOptions, type Intent, type Leadership, type State, tell } from './state.ts';
+import {
+  type CoreOptions,
+  type Intent,
+  isBroken,
+  type Leadership,
+  type State,
+  tell,
+} from './state.ts';
 import { wakeAtMs } from './timers.ts';
 import { LeaseTracker } from './tracker.ts';
 
@@ -203,6 +211,7 @@ function take(state: State, input: Input): void {
       }
       break;
     case 'data-created':
+      assert(state.following === undefined, 'a copy is made anew only in another epoch');
       state.log.reset(start);
       state.complete = true;
       if (state.data.kind === 'creating') {
@@ -339,9 +348,14 @@ function servingOf(state: State): CoreServing {
     const alone = isAlone(state);
     return { ...leader, readUntilMs: alone ? Number.POSITIVE_INFINITY : 0, writable: alone };
   }
+  // Not before what it inherited is committed: a read that began earlier lacks what another acknowledged,
+  // and would pass a look at the clock afterwards. As `leader` comes later, the counter changes and stops it.
+  if (hasInherited(state, leadership) && !isBroken(state, 'take-over-reads-early')) {
+    return { role: 'starting' };
+  }
   const serving = {
     ...leader,
-    readUntilMs: readUntilMs(state, leadership),
+    readUntilMs: readUntilMs(state),
     writable: mayWrite(state, leadership),
   };
   return enoughInSync(state) ? serving : { ...serving, tooFewReplicas: true };

@@ -10,6 +10,8 @@ import type { Data, Intent, State } from './state.ts';
 export function dropUnneeded(state: State, intent: Intent | undefined): void {
   const { data } = state;
   if (data.kind !== 'present' || isNeeded(state, data, intent)) return;
+  // Of an older generation: its messages are refused from now on.
+  if (data.generation < (state.tracker.current?.generation ?? 0)) state.following = undefined;
   state.data = { kind: 'dropping' };
   state.effects.push({ kind: 'drop-data', generation: data.generation });
 }
@@ -40,6 +42,9 @@ function isNeeded(
   if (replication !== undefined && generation === lease.generation && lease.inSync.length > 0) {
     if (lease.assignment.includes(nodeOf(self))) return true;
   }
+  // What was acknowledged to a leader stays while it leads: it may count on it, and ask for this replica
+  // to be in the set, though a Lease in between named others.
+  if (state.following !== undefined) return true;
   const mayLead = state.tracker.possibleEdits.some(
     (edit) => edit.generation === generation && edit.inSync.includes(self),
   );

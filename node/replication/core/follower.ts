@@ -120,8 +120,6 @@ function beginSnapshot(
   { snapshot, from }: Extract<MessageBody, { kind: 'snapshot-begin' }>,
 ): void {
   if (following.snapshot !== undefined && following.snapshot.number >= snapshot) return;
-  // Of one that it holds all of, a leader asks no such thing: an old message.
-  if (following.reconciledTo !== undefined && following.snapshot === undefined) return;
   following.snapshot = { number: snapshot, cuts: 0 };
   state.complete = false;
   state.log.reset(from);

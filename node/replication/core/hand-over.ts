@@ -69,7 +69,10 @@ export function preferredDueMs(state: State, leadership: Leadership): number | u
   if (!may) leadership.preferred = undefined;
   else if (leadership.preferred?.to !== to) leadership.preferred = { to, sinceMs: state.nowMs };
   const since = leadership.preferred?.sinceMs;
-  return since === undefined ? undefined : since + limits.preferredAfterMs;
+  if (since === undefined) return undefined;
+  // A leader that is to hold no replica any more is in the way of its own removal.
+  const assigned = state.tracker.current?.assignment.includes(nodeOf(state.options.self));
+  return since + (assigned ? limits.preferredAfterMs : promiseMs(state));
 }
 
 /** Who may take over from a node that leaves: the members in the order of the assignment. */

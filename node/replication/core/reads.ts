@@ -8,13 +8,12 @@
 
 import { inSyncSets, promiseSet } from './in-sync.ts';
 import { promisedUntilMs } from './promises.ts';
-import { hasInherited, mayBeAnothers } from './replicate.ts';
-import { isBroken, type Leadership, type State } from './state.ts';
+import { mayBeAnothers } from './replicate.ts';
+import { isBroken, type State } from './state.ts';
 
-export function readUntilMs(state: State, leadership: Leadership): number {
+export function readUntilMs(state: State): number {
   if (isBroken(state, 'read-unchecked')) return Number.POSITIVE_INFINITY;
   if (mayBeAnothers(state) && !isBroken(state, 'hand-over-serving')) return 0;
-  if (hasInherited(state, leadership) && !isBroken(state, 'take-over-reads-early')) return 0;
   return promisedUntilMs(state, promiseSet(state));
 }
 

@@ -59,6 +59,7 @@ function count(state: State, progress: Progress, body: Acknowledgement): void {
     snapshotAnswered(state, progress, body);
     return;
   }
+  if (body.snapshot?.number !== progress.snapshotBegun) return;
   const held = isBroken(state, 'ack-without-sequence') ? log.last : body.held;
   progress.snapshot = undefined;
   if (progress.held === undefined || held.sequence > progress.held) {
@@ -102,10 +103,10 @@ function isHeldByAll(state: State, { progress }: Leadership, sequence: number): 
 export function replicate(state: State): void {
   const { leadership } = state;
   if (leadership === undefined || state.options.replication === undefined) return;
-  watchTargets(state, leadership);
+  const targets = watchTargets(state, leadership);
   const { maximal } = inSyncSets(state);
   for (const [to, progress] of leadership.progress) {
-    if (!isUp(state, to) || !isWanting(state, progress)) continue;
+    if (!targets.has(to) || !isUp(state, to) || !isWanting(state, progress)) continue;
     if (state.nowMs < progress.resendAtMs && !isNew(state, progress)) continue;
     progress.resendAtMs = state.nowMs + promiseMs(state) * limits.resendPromises;
     const reached = progress.from === undefined || state.log.reaches(progress.from);
@@ -138,7 +139,7 @@ function isNew({ log }: State, { from, sentTo }: Progress): boolean {
 }
 
 /** Who is kept up to date: nodes of the assignment, and whoever may be in the set. */
-function watchTargets(state: State, leadership: Leadership): void {
+function watchTargets(state: State, leadership: Leadership): Set<Incarnation> {
   const { tracker, options, peers, nowMs } = state;
   const targets = new Set(inSyncSets(state).maximal);
   for (const node of tracker.lastKnown?.assignment ?? []) {
@@ -157,11 +158,15 @@ function watchTargets(state: State, leadership: Leadership): void {
       heardMs: nowMs,
       promisedUntilMs: 0,
       snapshot: undefined,
+      snapshotBegun: undefined,
     });
   }
+  // What a replica said counts as long as its process lives, though it may leave the assignment for a while.
   for (const one of leadership.progress.keys()) {
-    if (!targets.has(one)) leadership.progress.delete(one);
+    const newest = peers.get(nodeOf(one))?.incarnation;
+    if (!targets.has(one) && newest !== one) leadership.progress.delete(one);
   }
+  return targets;
 }
 
 export const isUp = ({ peers }: State, to: Incarnation): boolean => {

@@ -71,6 +71,8 @@ export interface Progress {
   promisedUntilMs: number;
   /** It needs a snapshot; `undefined` in number: not begun. */
   snapshot: SendingSnapshot | undefined;
+  /** The last snapshot begun for it in this epoch: what it said before that, it holds no more. */
+  snapshotBegun: number | undefined;
 }
 
 export interface SendingSnapshot {

@@ -1,0 +1,77 @@
+/** What must hold, watched from outside: the checkers know nothing of the core's rules. */
+
+import type { Incarnation } from '../core/identity.ts';
+import type { LogEntry } from '../core/log.ts';
+import { linearizabilityFault, type RegisterOperation } from './linearizability.ts';
+import { Violation } from './world.ts';
+
+export class ShardChecker {
+  readonly shard: number;
+  readonly #leaders = new Map<number, Incarnation>();
+  /** The one log: what was committed first at each sequence. */
+  readonly #log = new Map<number, string>();
+  readonly #histories = new Map<string, RegisterOperation[]>();
+  #acknowledged = 0;
+  /** The whole set died: what it held is lost, as the guarantees say. */
+  lost = false;
+  operations = 0;
+
+  constructor(shard: number) {
+    this.shard = shard;
+  }
+
+  leads(self: Incarnation, epoch: number): void {
+    const before = this.#leaders.get(epoch) ?? self;
+    if (before !== self) {
+      throw new Violation('one-leader', `${before} and ${self} led epoch ${epoch}`);
+    }
+    this.#leaders.set(epoch, self);
+  }
+
+  committed(self: Incarnation, entries: readonly LogEntry[]): void {
+    if (this.lost) return;
+    for (const { sequence, epoch, content } of entries) {
+      const text = `${epoch}:${new TextDecoder().decode(content)}`;
+      const before = this.#log.get(sequence) ?? text;
+      if (before !== text) {
+        throw new Violation('one-log', `${self} commits ${text} at ${sequence}, not ${before}`);
+      }
+      this.#log.set(sequence, text);
+    }
+  }
+
+  acknowledged(sequence: number): void {
+    this.#acknowledged = Math.max(this.#acknowledged, sequence);
+  }
+
+  tooFew(self: Incarnation, copies: number, minimum: number): void {
+    if (this.lost || copies >= minimum) return;
+    throw new Violation(
+      'copies',
+      `${self} acknowledged with ${copies} copies in sync, not ${minimum}`,
+    );
+  }
+
+  record(key: string, operation: RegisterOperation): void {
+    this.operations++;
+    const history = this.#histories.get(key);
+    if (history === undefined) this.#histories.set(key, [operation]);
+    else history.push(operation);
+  }
+
+  checkHistories(): void {
+    if (this.lost) return;
+    for (const [key, history] of this.#histories) {
+      const fault = linearizabilityFault(history);
+      if (fault !== undefined) throw new Violation('linearizability', `key ${key}: ${fault}`);
+    }
+  }
+
+  checkNothingLost(applied: number): void {
+    if (this.lost || applied >= this.#acknowledged) return;
+    throw new Violation(
+      'durability',
+      `the shard ends at ${applied}, but ${this.#acknowledged} was acknowledged`,
+    );
+  }
+}
