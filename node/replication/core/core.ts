@@ -23,6 +23,31 @@
  * 5. While the store is away or the Lease is lost, a leader goes on serving and writes nothing. (tracker)
  * 6. What contradicts itself, or went back, is told and not followed. (lease, tracker)
  *
+ * 7. `commit` and `apply` tell only what every member of the in-sync set holds, whatever of that set is in doubt;
+ *    each entry once, in order, the same at every replica. (replicate, follower, log)
+ * 8. `readUntilMs` is covered by unexpired promises of all others who may be in the set. (promises, reads)
+ *
+ * ## What a shell of several copies does besides (`options.replication`)
+ *
+ * - **Batches.** While `writable`, and none is out, it executes commands on the hidden side and gives the batch as
+ *   `write`, numbered on from `positions.last`. Then the hidden side is frozen until `commit` (swap, reply,
+ *   replay) or `roll-back` comes. Of a batch rolled back with `taken`, nobody knows the outcome: another leader
+ *   may commit it, and it then comes back as `apply`.
+ * - **Messages.** `send` names an incarnation: one that is not connected gets nothing, and the core sends again.
+ *   They may be lost, doubled, late. A `hand-over` is told as `observed`, with the stored Lease behind it.
+ * - **Connections.** `peer` tells the newest incarnation of each node, `refused` only where its process has
+ *   certainly ended or does not listen; `leave` what a peer that shuts down asks. While this node shuts down,
+ *   it sends Leave to all peers, again and again, until `stopped` is told or its grace ends.
+ * - **Promises.** One `LedTable` for the cores, one `PeerHeartbeats` for each connection (heartbeats.ts). After each
+ *   step `leading` goes into the table; `beat` is sent when `dueMs` comes; each row of a peer's heartbeat
+ *   is put to `promise`, each promise and refusal in an answer comes back as `promised`, `promise-refused`.
+ *   `promise` moves `wakeAtMs`. After the host was suspended, no promise counts: a new connection.
+ * - **Reads.** Load the leadership counter (it changes with each `publish` of another role or epoch), take the value,
+ *   compare the clock with `readUntilMs`, load the counter again.
+ * - **Snapshots.** `take-cut` is answered once with `cut`, in pieces of bounded size, undefined at the end. A cut is of the
+ *   committed side when it is taken. Entries are applied between cuts, also such that a cut holds already:
+ *   an effect or a record older than what the copy has of that key (by version) changes nothing.
+ *
  * ## How it is built
  *
  * Each input changes what is known; then `#advance` looks at the whole state and does what follows from it

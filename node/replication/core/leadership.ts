@@ -33,10 +33,15 @@ export function followLease(state: State): void {
 export function stepDown(state: State, leadership: Leadership, reason: StepDownReason): void {
   state.leadership = undefined;
   state.following = undefined;
+  tell(state, { kind: 'stepped-down', epoch: leadership.epoch, reason });
+  // At once: an answer to the new leader, sent in this very step, may let it commit.
+  if (state.options.replication !== undefined) {
+    state.serving = { role: 'elsewhere' };
+    state.effects.push({ kind: 'publish', serving: state.serving });
+  }
   // The batch stays in the log as pending: the next leader may have it, and commit it.
   if (leadership.batchTo !== undefined) state.effects.push({ kind: 'roll-back', taken: true });
   state.leftEpoch = leadership.epoch;
-  tell(state, { kind: 'stepped-down', epoch: leadership.epoch, reason });
 }
 
 function endOf(

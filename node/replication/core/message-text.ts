@@ -1,6 +1,6 @@
 /** Messages as a script or a trace shows them, and as a script writes them down. */
 
-import { epoch } from './identity.ts';
+import { epoch, generation, incarnation } from './identity.ts';
 import type { LogEntry, Position } from './log.ts';
 import type { MessageBody, ShardMessage } from './messages.ts';
 
@@ -64,5 +64,54 @@ function bodyText(body: MessageBody): string {
       return `hand-over ${body.lease.version}`;
     case 'refusal':
       return 'refusal';
+  }
+}
+
+/** What `messageText` writes, read again; a hand-over excepted: the shell tells it as `observed`. */
+export function messageOf([e = '', g = '', ...words]: readonly string[]): ShardMessage {
+  const body = bodyOf(words);
+  return { epoch: epoch(Number(e.slice(1))), generation: generation(Number(g.slice(1))), body };
+}
+
+function bodyOf([kind, ...words]: readonly string[]): MessageBody {
+  switch (kind) {
+    case 'entries':
+      return {
+        kind,
+        previous: positionOf(words[1]),
+        entries: entriesOf(words[2]),
+        committed: Number(words[4]),
+      };
+    case 'ack': {
+      const snapshot = words.indexOf('snapshot');
+      const number = Number(words[snapshot + 1]);
+      return {
+        kind: 'acknowledgement',
+        incarnation: incarnation(words[0] ?? ''),
+        held: positionOf(words[2]),
+        applied: positionOf(words[4]),
+        ...(words[5] === 'gap' ? { problem: 'gap' as const } : {}),
+        ...(snapshot < 0 ? {} : { snapshot: { number, cuts: Number(words[snapshot + 3]) } }),
+      };
+    }
+    case 'commit':
+      return { kind, committed: Number(words[0]) };
+    case 'snapshot':
+      return { kind: 'snapshot-begin', snapshot: Number(words[0]), from: positionOf(words[2]) };
+    case 'cut': {
+      const { content } = contentOf(words[2] ?? '');
+      return {
+        kind: 'snapshot-cut',
+        snapshot: Number(words[0]),
+        index: Number(words[1]),
+        cut: content,
+      };
+    }
+    case 'snapshot-end':
+      return { kind, snapshot: Number(words[0]), cuts: Number(words[2]) };
+    case 'refusal':
+      return { kind };
+    default:
+      throw new Error(`a script has no message "${kind}"`);
   }
 }

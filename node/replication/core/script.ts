@@ -9,6 +9,11 @@
  * An input line starts with `>`; the effects that it must have follow. `#` starts a comment. A Lease is
  * UID, version, revision, epoch, generation, leader, in-sync set, assignment. `won 1 v2` answers write 1
  * with what it asked for, as version v2; `read 1 same` answers read 1 with the last Lease given.
+ *
+ * With `min=1` (minInSyncReplicas), `promise=1000`, `log=4096` (bytes kept) the core replicates. Messages are
+ * written as they are shown: `> from demo-1/b e1 g1 ack demo-1/b held 1.1 applied 1.0`. A write gives the contents
+ * of a batch: `> write x y`. `> ask e1 g1 demo-1/b 1500` asks for a promise until then; the line after it
+ * tells what was answered.
  */
 
 import type { RefusedReason } from '@r-db/leases/store.ts';
@@ -16,7 +21,14 @@ import { ShardCore } from './core.ts';
 import { epoch, generation, type Incarnation, incarnation, revision } from './identity.ts';
 import type { CoreEvent, CoreServing, Effect, Input } from './io.ts';
 import type { LeaseEdit, ShardLease } from './lease.ts';
-import { cutText, entriesText, messageText, positionText } from './message-text.ts';
+import {
+  contentOf,
+  cutText,
+  entriesText,
+  messageOf,
+  messageText,
+  positionText,
+} from './message-text.ts';
 
 /** Runs a script and gives it back with the effects that really came. Throws on a line it can't read. */
 export function runScript(text: string): string {
@@ -52,13 +64,59 @@ class ScriptRun {
     }
     if (head !== '>') return undefined;
     if (this.#core === undefined) throw new Error('a script starts with a line "core ..."');
-    const effects = this.#core.step(this.#input(words), this.#nowMs);
+    if (words[0] === 'ask') return [this.#ask(this.#core, words.slice(1))];
+    const effects = this.#core.step(
+      this.#replicationInput(words, this.#core) ?? this.#input(words),
+      this.#nowMs,
+    );
     for (const effect of effects) {
       if (effect.kind === 'write-lease') this.#writes.set(effect.request, effect);
     }
     const { wakeAtMs } = this.#core;
     const wake = wakeAtMs === undefined ? [] : [`wake at ${Math.round(wakeAtMs)}`];
     return [...effects.map(effectText), ...wake];
+  }
+
+  #ask(core: ShardCore, [e = '', g = '', from = '', untilMs]: string[]): string {
+    const row = {
+      shard: 0,
+      epoch: epoch(Number(e.slice(1))),
+      generation: generation(Number(g.slice(1))),
+    };
+    const refused = core.promise(row, incarnation(from), Number(untilMs));
+    return refused === undefined
+      ? `promises until ${untilMs}`
+      : `refuses a promise: ${refused.reason} (epoch seen ${refused.epoch})`;
+  }
+
+  #replicationInput([kind, ...words]: string[], core: ShardCore): Input | undefined {
+    const [who = '', second = ''] = words;
+    switch (kind) {
+      case 'from':
+        return { kind: 'message', from: incarnation(who), message: messageOf(words.slice(1)) };
+      case 'peer':
+        return { kind, incarnation: incarnation(who), state: second as 'up' | 'down' | 'refused' };
+      case 'leave':
+        return { kind, incarnation: incarnation(who) };
+      case 'promised': {
+        const untilMs = Number(words[2]);
+        return { kind, by: incarnation(who), epoch: epoch(Number(second.slice(1))), untilMs };
+      }
+      case 'promise-refused':
+        return { kind, by: incarnation(who), epoch: epoch(Number(second.slice(1))) };
+      case 'hand-over':
+        return { kind, to: incarnation(who) };
+      case 'write': {
+        let { sequence } = core.positions.last;
+        return { kind, entries: words.map((one) => ({ sequence: ++sequence, ...contentOf(one) })) };
+      }
+      case 'cut': {
+        const cut = words[2] === 'end' ? undefined : contentOf(words[2] ?? '').content;
+        return { kind, to: incarnation(who), snapshot: Number(second), cut };
+      }
+      default:
+        return undefined;
+    }
   }
 
   #input([kind, ...words]: string[]): Input {
@@ -131,8 +189,15 @@ function coreOf([self = '', ...words]: string[]): ShardCore {
     gone: new Set(members(given.get('gone'))),
     totalLoss: given.get('loss') === 'Hold' ? 'Hold' : 'Reset',
     seed: Number(given.get('seed') ?? 1),
+    ...(given.has('min') ? { replication: replicationOf(given) } : {}),
   });
 }
+
+const replicationOf = (given: ReadonlyMap<string, string>) => ({
+  minInSync: Number(given.get('min')),
+  promiseMs: Number(given.get('promise') ?? 1_000),
+  logBytesMax: Number(given.get('log') ?? 4_096),
+});
 
 function leaseOf(words: string[]): ShardLease {
   const [uid = '', version = '', r = '', e = '', g = '', ...rest] = words;
@@ -201,9 +266,10 @@ function editText(edit: LeaseEdit): string {
 
 function servingText(serving: CoreServing): string {
   if (serving.role !== 'leader') return serving.role;
-  const { epoch, generation, readUntilMs, writable } = serving;
+  const { epoch, generation, readUntilMs, writable, tooFewReplicas } = serving;
+  const few = tooFewReplicas ? ' (too few replicas)' : '';
   const reads = readUntilMs === Number.POSITIVE_INFINITY ? 'always' : `until ${readUntilMs}`;
-  return `leader e${epoch} g${generation} reads ${reads}${writable ? '' : ' no writes'}`;
+  return `leader e${epoch} g${generation} reads ${reads}${writable ? '' : ' no writes'}${few}`;
 }
 
 function eventText({ kind, ...rest }: CoreEvent): string {

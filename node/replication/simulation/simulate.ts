@@ -104,7 +104,7 @@ class Run {
     this.#clients.start();
     this.#pass(500);
     this.#clients.stop();
-    this.#pass(200);
+    this.#pass(promiseMs);
     cluster.guarded(() => this.#checkAtRest());
   }
 
