@@ -50,9 +50,10 @@ export class Process {
       });
       this.replicas.push(new Replica(this, shard, core));
     }
-    this.#endWatch = cluster.store.watch((shard, lease) =>
-      this.run(() => this.replicas[shard]?.step({ kind: 'observed', lease })),
-    );
+    this.#endWatch = cluster.store.watch((shard, lease) => {
+      if (cluster.network.isCut(this.node, 'api')) return;
+      this.run(() => this.replicas[shard]?.step({ kind: 'observed', lease }));
+    });
   }
 
   /** This node's monotonic clock. */

@@ -178,15 +178,29 @@ export class Replica {
         answer({ kind: 'data-dropped' });
         break;
       case 'read-lease':
-        cluster.store.read(this.shard, effect.request, answer);
+        if (this.#isCutOff()) {
+          const { request } = effect;
+          cluster.world.clock.after(1_000, () =>
+            answer({ kind: 'read-failed', request, message: 'no network' }),
+          );
+        } else cluster.store.read(this.shard, effect.request, answer);
         break;
       case 'write-lease':
-        cluster.store.write(this.shard, effect, answer);
+        if (this.#isCutOff()) {
+          const { request } = effect;
+          cluster.world.clock.after(1_000, () =>
+            answer({ kind: 'unresolved', request, message: 'no network' }),
+          );
+        } else cluster.store.write(this.shard, effect, answer);
         break;
       case 'tell':
         cluster.world.note(() => `${self} ${this.shard}: ${JSON.stringify(effect.event)}`);
         break;
     }
+  }
+
+  #isCutOff(): boolean {
+    return this.#process.cluster.network.isCut(this.#process.node, 'api');
   }
 
   #publish(serving: CoreServing): void {

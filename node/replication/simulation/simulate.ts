@@ -170,6 +170,8 @@ class Run {
       if (dice < 0.4 || dice > 0.6) network.cut(node, peer);
       if (dice < 0.8) network.cut(peer, node);
     }
+    // A machine that lost its network altogether: the API server is away, too.
+    if (dice < 0.25) network.cut(node, 'api');
   }
 
   /** Another assignment, as the operator writes it: of any nodes, in any order. */

@@ -61,7 +61,7 @@ export class SimulatedStore {
       if (!this.#watchers.has(told)) return;
       if (this.faults.outage === 'none')
         for (const [i, lease] of this.#leases.entries()) told(i, lease);
-      this.#world.clock.after(5_000, list);
+      this.#world.clock.after(2_000, list);
     };
     this.#world.clock.after(this.#delay(), list);
     return () => this.#watchers.delete(told);
