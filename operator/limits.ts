@@ -15,6 +15,8 @@ export const limits = {
   coalesceMs: 25,
   /** Everything is looked at again so often even if no event came. Costs no writes. */
   resyncMs: 60_000,
+  /** The same error of a watch is a warning once in so long; in between it is for debugging. */
+  watchErrorAgainMs: 600_000,
   /** Clusters reconciled at once. More would only queue at the API server. */
   workers: 4,
   /** Clusters that the queue holds; far above what one API server carries. */
