@@ -216,6 +216,13 @@ export function replyValue(thread: Thread, record: usize): i32 {
   return PROCEED;
 }
 
+/** Replies with the value, copied however long it is: the caller has seen that it fits. */
+export function replyCopied(thread: Thread, record: usize): void {
+  const scratch = textScratch(thread);
+  const length = valueLength(record, scratch);
+  thread.out += writeBulk(thread.out, valueBytes(record, scratch), length);
+}
+
 function replyLong(thread: Thread, record: usize, length: u32): i32 {
   // A value this long is never inline; compressed forms will be unpacked into a blob here.
   if (formOf(record) != FORM_POINTER) unreachable();

@@ -30,6 +30,7 @@ import {
   lookUp,
   parkRead,
   PROCEED,
+  replyCopied,
   replyValue,
   sameSlot,
   shardOfKey,
@@ -106,7 +107,7 @@ export function multiGet(thread: Thread): i32 {
     const length = argumentLength(thread, index);
     const record = lookUp(thread, shard, side, hashKey(key, length), key, length);
     if (record == 0) replyNull(thread);
-    else replyValue(thread, record);
+    else replyCopied(thread, record);
   }
   if (mayAnswer(thread, shard, thread.leadership)) return PROCEED;
   thread.out = start;
