@@ -34,6 +34,11 @@ export const limits = {
   /** From SIGTERM to the end; below the 30 s after which the kubelet kills. */
   stopMs: 20_000,
 
+  /** Between a node's own end and the kubelet's kill. Below the least grace period of the CRD, 10 s. */
+  shutdownMarginSeconds: 5,
+  /** A node with the only copy writes a few Leases and goes; in an API outage it gives up. */
+  shutdownOneCopySeconds: 10,
+
   /** Leader election, as other operators set it: a dead leader is replaced after 15 s. */
   electionLeaseMs: 15_000,
   /** A leader that could not renew for so long stops; must be below the Lease's length. */
