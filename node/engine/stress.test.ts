@@ -3,13 +3,12 @@ import { describe, it } from 'mocha';
 import { variantModule } from './build.ts';
 import { breakableRules } from './constants.ts';
 import { runStress } from './testing/stress.ts';
-import { poisonModule } from './testing/variants.ts';
 
 describe('engine under several threads', function () {
   this.timeout(40_000);
 
   it('shows no torn, lost, stale or freed record, with instances made under load', async () => {
-    const module = await poisonModule();
+    const module = await variantModule('paused', { poisonFreed: true, pauseReaders: true });
     const { violations, commands } = await runStress({
       module,
       readers: 2,
@@ -37,7 +36,11 @@ describe('engine under several threads', function () {
     for (const rule of breakableRules) {
       it(rule, async () => {
         const name = rule.toLowerCase();
-        const module = await variantModule(name, { breaks: rule, poisonFreed: true });
+        const module = await variantModule(name, {
+          breaks: rule,
+          poisonFreed: true,
+          pauseReaders: true,
+        });
         const { violations } = await runStress({
           module,
           readers: 2,

@@ -164,7 +164,8 @@ export class Thread {
   number: i64;
 
   expired: u32;
-  reserved: u32;
+  /** Test builds count here. */
+  pauses: u32;
   scanCursor: u64;
   recordBytes: i64;
   indexBytes: i64;

@@ -46,8 +46,8 @@ import {
   visibleSide,
 } from '../twin/shard';
 import { BUSY, hiddenSide, LOCKED, tryOpen } from '../twin/twin';
-import { announceLate } from '../twin/sections';
-import { BREAK_ANNOUNCE_LATE } from '../generated/constants';
+import { announceLate, pauseReader } from '../twin/sections';
+import { BREAK_ANNOUNCE_LATE, PAUSE_READERS } from '../generated/constants';
 import { argumentAt, argumentLength } from './names';
 
 export const PROCEED: i32 = 0;
@@ -178,6 +178,7 @@ export function lookUp(
     return 0;
   }
   touch(record, thread.accessClock);
+  if (PAUSE_READERS && !holds(thread, shard)) pauseReader(thread);
   return record;
 }
 
