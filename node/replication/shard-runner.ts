@@ -1,7 +1,7 @@
 /** Runs one core: hands it what happens, in order, and carries out what it asks for. */
 
 import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
-import { messageOf } from '@r-db/leases/errors.ts';
+import { LeaseStoreError, messageOf } from '@r-db/leases/errors.ts';
 import type { Lease, LeaseEvent, LeaseStore } from '@r-db/leases/store.ts';
 import { shardLeaseName } from '@r-db/proto/leases.ts';
 import type { Engine } from '../engine/types.ts';
@@ -145,10 +145,13 @@ export class ShardRunner {
         }));
         // The store did answer, but with nothing to follow: as if it had not.
         const unreadable = reading.kind === 'unreadable';
-        input = unreadable ? { kind: 'read-failed', request, message: reading.message } : reading;
+        input = unreadable
+          ? { kind: 'read-failed', request, forbidden: false, message: reading.message }
+          : reading;
       }
     } catch (error) {
-      input = { kind: 'read-failed', request, message: messageOf(error) };
+      const forbidden = error instanceof LeaseStoreError && error.code === 'Forbidden';
+      input = { kind: 'read-failed', request, forbidden, message: messageOf(error) };
     }
     this.#input(input);
   }

@@ -40,7 +40,7 @@ import { followLease } from './leadership.ts';
 import { noEdit } from './lease.ts';
 import { limits } from './limits.ts';
 import { startNextGeneration } from './loss.ts';
-import { beginShutdown, finishShutdown, release } from './shutdown.ts';
+import { beginShutdown, countForbidden, finishShutdown, isShutOut, release } from './shutdown.ts';
 import { type CoreOptions, type Intent, type State, tell } from './state.ts';
 import { LeaseTracker } from './tracker.ts';
 
@@ -67,6 +67,7 @@ export class ShardCore {
       lossTold: undefined,
       refusalTold: undefined,
       stopping: false,
+      forbidden: 0,
       stopped: false,
     };
   }
@@ -105,6 +106,7 @@ export class ShardCore {
 
 function take(state: State, input: Input): void {
   const { tracker, reads, writes, nowMs } = state;
+  countForbidden(state, input);
   switch (input.kind) {
     case 'observed':
       tracker.observed(input.lease);
@@ -192,6 +194,10 @@ function settle(state: State): Intent | undefined {
 function request(state: State, intent: Intent | undefined): void {
   const { tracker, writes, nowMs } = state;
   if (tracker.busy) return;
+  if (isShutOut(state)) {
+    finishShutdown(state);
+    return;
+  }
   if (tracker.readWanted) {
     readIfDue(state);
     return;

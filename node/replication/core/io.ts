@@ -13,7 +13,13 @@ export type Input =
   | { readonly kind: 'unreadable'; readonly message: string }
   /** The quorum read asked for by `read-lease` answered: what the store holds, or nothing. */
   | { readonly kind: 'read'; readonly request: number; readonly lease: ShardLease | undefined }
-  | { readonly kind: 'read-failed'; readonly request: number; readonly message: string }
+  | {
+      readonly kind: 'read-failed';
+      readonly request: number;
+      /** The store said no to who asks, and will do so again. */
+      readonly forbidden: boolean;
+      readonly message: string;
+    }
   /** The compare-and-set asked for by `write-lease` is stored. */
   | { readonly kind: 'won'; readonly request: number; readonly lease: ShardLease }
   /** It is certainly not stored, now or later. */

@@ -73,7 +73,7 @@ class ScriptRun {
       case 'read':
         return { kind, request, lease: this.#answer(words.slice(1)) };
       case 'read-failed':
-        return { kind, request, message };
+        return { kind, request, forbidden: words[1] === 'Forbidden', message };
       case 'won':
         return { kind, request, lease: this.#wonLease(request, words[1] ?? '') };
       case 'refused':

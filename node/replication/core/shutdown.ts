@@ -2,15 +2,25 @@
  * Leaving (SIGTERM). The leader stops serving first. Where this is the only copy and the policy is
  * `Reset`, it then writes what it knows for certain, that the data ends with it: the next generation,
  * free. Under `Hold` the Lease stays as it is, for a person to decide.
+ *
+ * It tries until the grace period ends the process, but not where trying is in vain: a Lease that is gone
+ * leaves nothing to release, and a node that is told again and again that it may not is shut out for good.
+ * Both is so when the whole cluster is deleted: Leases and rights go while the pods still end.
  */
 
 import { nextGeneration } from './identity.ts';
+import type { Input } from './io.ts';
 import { stepDown } from './leadership.ts';
+import { limits } from './limits.ts';
 import { type Intent, type State, tell } from './state.ts';
 
 export function beginShutdown(state: State): void {
   if (state.stopping) return;
   state.stopping = true;
+  // What went wrong before doesn't hold the release back; it has tries of its own.
+  state.forbidden = 0;
+  state.reads.succeeded();
+  state.writes.succeeded();
   if (state.leadership !== undefined) stepDown(state, state.leadership, 'Shutdown');
 }
 
@@ -27,6 +37,26 @@ export function release(state: State): Intent | undefined {
     edit: { cause: 'Shutdown', epoch, generation, leader: undefined, inSync: [] },
   };
 }
+
+/** Any other answer, even a failure, shows that the last word is not spoken. */
+export function countForbidden(state: State, input: Input): void {
+  switch (input.kind) {
+    case 'refused':
+      state.forbidden = input.reason === 'Forbidden' ? state.forbidden + 1 : 0;
+      break;
+    case 'read-failed':
+      state.forbidden = input.forbidden ? state.forbidden + 1 : 0;
+      break;
+    case 'read':
+    case 'won':
+    case 'unresolved':
+      state.forbidden = 0;
+      break;
+  }
+}
+
+export const isShutOut = ({ stopping, forbidden }: State): boolean =>
+  stopping && forbidden >= limits.forbiddenMost;
 
 /** Nothing is left to be written: says so, once. */
 export function finishShutdown(state: State): void {

@@ -65,6 +65,8 @@ export interface State {
   /** Version of the Lease of which a refusal was told, to tell it once. */
   refusalTold: string | undefined;
   stopping: boolean;
+  /** Answers in a row that said this node may not do it (401, 403). */
+  forbidden: number;
   stopped: boolean;
 }
 
