@@ -113,6 +113,16 @@ export function integerOf(record: usize): i64 {
 }
 // @ts-ignore: decorator
 @inline
+export function isInline(record: usize): bool {
+  return formOf(record) == FORM_INLINE;
+}
+// @ts-ignore: decorator
+@inline
+export function inlineLength(record: usize): u32 {
+  return load<u8>(record, 11);
+}
+// @ts-ignore: decorator
+@inline
 export function blobOf(record: usize): usize {
   return load<u32>(cellOf(record), 8);
 }
@@ -306,6 +316,8 @@ function ownBytes(record: usize): u32 {
 }
 
 /** Bytes of key and value with all that storing them costs, for a shard's statistics. */
+// @ts-ignore: decorator
+@inline
 export function footprint(record: usize): u32 {
   let bytes = grossBytes(ownBytes(record));
   if (formOf(record) == FORM_POINTER) {

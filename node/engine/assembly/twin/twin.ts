@@ -129,22 +129,23 @@ export function write(
   store<u64>(entry, sequence, 8);
   store<u32>(entry, after, 16);
   store<u32>(entry, before, 20);
-  account(shard, before, after);
-  if (before != 0) thread.heldGarbage += footprint(before);
+  thread.heldGarbage += account(shard, before, after);
   thread.heldEntries++;
   if (BREAK_FREE_EARLY && before != 0) freeRecord(thread, before);
   return true;
 }
 
-function account(shard: Shard, before: u32, after: u32): void {
+/** Keeps the shard's statistics; returns the bytes of what was replaced. */
+function account(shard: Shard, before: u32, after: u32): u32 {
   if (after != 0) {
     shard.keys++;
     shard.bytes += footprint(after);
   }
-  if (before != 0) {
-    shard.keys--;
-    shard.bytes -= footprint(before);
-  }
+  if (before == 0) return 0;
+  const bytes = footprint(before);
+  shard.keys--;
+  shard.bytes -= bytes;
+  return bytes;
 }
 
 /** Whether what this thread has not published yet is so much that it should. */
