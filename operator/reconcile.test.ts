@@ -143,10 +143,11 @@ describe('reconcile', () => {
     world.create();
     await world.settle();
     const before = world.get(RESOURCES.Pod, 'demo-0').metadata.uid;
-    world.editSpec({ failover: { promiseMilliseconds: 3000 } });
+    world.editSpec({ failover: { promiseMilliseconds: 3000, totalLoss: 'Hold' } });
     await world.settle();
     expect(world.get(RESOURCES.ConfigMap, 'demo-config').data).to.include({
       RDB_PROMISE_MILLISECONDS: '3000',
+      RDB_TOTAL_LOSS: 'Hold',
     });
     expect(world.get(RESOURCES.Pod, 'demo-0').metadata.uid).to.equal(before);
     expect(world.reasonOf('Ready')).to.equal('Ready');

@@ -6,7 +6,7 @@ import type { Lease, LeaseEvent, LeaseStore } from '@r-db/leases/store.ts';
 import { shardLeaseName } from '@r-db/proto/leases.ts';
 import type { Engine } from '../engine/types.ts';
 import { ShardCore } from './core/core.ts';
-import type { CoreEvent, Effect, Input } from './core/io.ts';
+import type { CoreEvent, Effect, Input, TotalLoss } from './core/io.ts';
 import type { ShardLease } from './core/lease.ts';
 import type { CoreOptions } from './core/state.ts';
 import { limits } from './limits.ts';
@@ -56,6 +56,10 @@ export class ShardRunner {
   observed(event: LeaseEvent): void {
     if (event.kind === 'deleted') this.#input({ kind: 'deleted', uid: event.lease.uid });
     else this.#input(this.#read(event.lease, (lease) => ({ kind: 'observed', lease })));
+  }
+
+  setTotalLoss(totalLoss: TotalLoss): void {
+    this.#input({ kind: 'policy', totalLoss });
   }
 
   shutdown(): void {

@@ -86,7 +86,7 @@ function podSpec(cluster: RDbCluster, resolved: Resolved, image: string) {
         configMap: {
           name: names.configMap,
           // The seed is in the same ConfigMap, and is no setting that can be reloaded.
-          items: Object.keys(settingFiles(spec)).map((key) => ({ key, path: key })),
+          items: Object.keys(settingFiles(spec, resolved)).map((key) => ({ key, path: key })),
         },
       },
     ],
@@ -150,7 +150,6 @@ function environment(cluster: RDbCluster, resolved: Resolved) {
     plain('RDB_PEER_PORT', ports.peer),
     plain('RDB_METRICS_PORT', ports.metrics),
     plain('RDB_MEMORY_BUDGET_PERCENT', spec.memory.budgetPercent),
-    plain('RDB_TOTAL_LOSS', resolved.totalLoss),
     {
       name: HASH_SEED,
       valueFrom: { configMapKeyRef: { name: names.configMap, key: HASH_SEED } },

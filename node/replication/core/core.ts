@@ -57,6 +57,7 @@ export class ShardCore {
       reads: new Backoff(random),
       writes: new Backoff(random),
       nowMs: Number.NEGATIVE_INFINITY,
+      totalLoss: options.totalLoss,
       leadership: undefined,
       leftEpoch: undefined,
       data: { kind: 'absent' },
@@ -154,6 +155,9 @@ function take(state: State, input: Input): void {
       state.data = { kind: 'absent' };
       break;
     case 'tick':
+      break;
+    case 'policy':
+      state.totalLoss = input.totalLoss;
       break;
     case 'shutdown':
       beginShutdown(state);

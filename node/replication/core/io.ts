@@ -37,6 +37,8 @@ export type Input =
   | { readonly kind: 'data-dropped' }
   /** Time passed: `wakeAtMs` came. */
   | { readonly kind: 'tick' }
+  /** What follows on total loss is another thing from now on. */
+  | { readonly kind: 'policy'; readonly totalLoss: TotalLoss }
   /** SIGTERM: stop leading, give up what can be given up, tell `stopped`. */
   | { readonly kind: 'shutdown' };
 
@@ -94,6 +96,8 @@ export type CoreEvent =
   | { readonly kind: 'data-refused'; readonly message: string }
   | { readonly kind: 'stopped' };
 
+/** What follows when every copy of a shard is gone: it starts again empty, or waits for a person. */
+export type TotalLoss = 'Reset' | 'Hold';
 export type LeadCause = 'Free' | 'Campaign' | 'Restart' | 'TakeOver';
 export type StepDownReason = 'HigherEpoch' | 'OtherLeader' | 'NewGeneration' | 'Shutdown';
 export type LostReason = 'Missing' | 'OtherUid' | 'EpochWentBack' | 'RevisionWentBack';

@@ -87,6 +87,8 @@ class ScriptRun {
         return { kind, request, message };
       case 'data-refused':
         return { kind, message: words.join(' ') };
+      case 'policy':
+        return { kind, totalLoss: words[0] === 'Hold' ? 'Hold' : 'Reset' };
       case 'data-created':
       case 'data-dropped':
       case 'tick':

@@ -26,8 +26,7 @@ export function beginShutdown(state: State): void {
 
 export function release(state: State): Intent | undefined {
   const lease = state.tracker.current;
-  if (lease === undefined || !state.stopping || state.options.totalLoss === 'Hold')
-    return undefined;
+  if (lease === undefined || !state.stopping || state.totalLoss === 'Hold') return undefined;
   const onlyCopy = lease.inSync.length === 1 && lease.inSync[0] === state.options.self;
   if (!onlyCopy) return undefined;
   const generation = nextGeneration(lease.generation);

@@ -2,7 +2,7 @@
 
 import type { Backoff } from './backoff.ts';
 import { type Epoch, type Generation, type Incarnation, nodeOf } from './identity.ts';
-import type { CoreEvent, CoreServing, Effect } from './io.ts';
+import type { CoreEvent, CoreServing, Effect, TotalLoss } from './io.ts';
 import type { CurrentLease, LeaseEdit } from './lease.ts';
 import type { LeaseTracker } from './tracker.ts';
 
@@ -13,8 +13,8 @@ export interface CoreOptions {
    * one after the other. Never a guess (rule 15).
    */
   readonly gone: ReadonlySet<Incarnation>;
-  /** What follows when every member of the in-sync set is certainly gone. */
-  readonly totalLoss: 'Reset' | 'Hold';
+  /** What follows when every member of the in-sync set is certainly gone; until a `policy` comes. */
+  readonly totalLoss: TotalLoss;
   /** For the random part of waits. */
   readonly seed: number;
 }
@@ -49,6 +49,7 @@ export interface State {
   readonly writes: Backoff;
   readonly effects: Effect[];
   nowMs: number;
+  totalLoss: TotalLoss;
   leadership: Leadership | undefined;
   /** Highest epoch that this incarnation led and left: it never serves in it again. */
   leftEpoch: Epoch | undefined;
