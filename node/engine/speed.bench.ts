@@ -1,6 +1,7 @@
 /**
- * Nanoseconds of a command inside the engine: `node node/engine/speed.bench.ts [keys]`. Chunks of 64
- * commands with 16-byte keys and values, one thread; the copy of the chunk into the window is in it. `--prof` builds with names: `node node/engine/build.ts --names` first.
+ * Nanoseconds of a command inside the engine: `node node/engine/speed.bench.ts [keys] [commands]`.
+ * Chunks of 64 commands with 16-byte keys and values, one thread; the copy of the chunk into the
+ * window is in it. For a profile with names run `node node/engine/build.ts --names` first.
  */
 import { makeHarness } from './testing/harness.ts';
 
