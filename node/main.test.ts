@@ -49,6 +49,11 @@ for (const threads of [1, 2]) {
       const metrics = await (await node.http('/metrics')).text();
       expect(metrics).to.match(/rdb_commands_total\{command="set",result="ok"\} 100\n/);
       expect(metrics).to.match(/rdb_shards_led 8\n/);
+      expect(metrics).to.match(/rdb_node_lease_state\{state="held"\} 1\n/);
+      expect(metrics).to.match(/rdb_failovers_total\{cause="Restart"\} 0\n/);
+      expect(metrics).to.match(
+        /rdb_lease_request_duration_seconds_count\{verb="update",result="OK"\} 9\n/,
+      );
 
       node.child.kill('SIGTERM');
       expect(await node.exit()).to.equal(0);
