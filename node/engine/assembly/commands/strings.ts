@@ -156,7 +156,7 @@ export function setIfAbsent(thread: Thread): i32 {
 }
 
 export function multiSet(thread: Thread): i32 {
-  if (thread.argc & 1 == 0) {
+  if ((thread.argc & 1) == 0) {
     replyText(thread, MESSAGE_WRONG_ARITY, MESSAGE_WRONG_ARITY_LENGTH);
     replyCommandName(thread, thread.command);
     replyText(thread, MESSAGE_COMMAND_END, MESSAGE_COMMAND_END_LENGTH);
