@@ -40,7 +40,7 @@ import { followLease } from './leadership.ts';
 import { noEdit } from './lease.ts';
 import { limits } from './limits.ts';
 import { startNextGeneration } from './loss.ts';
-import { beginShutdown, countForbidden, finishShutdown, isShutOut, release } from './shutdown.ts';
+import { beginShutdown, countForbidden, finishShutdown, isIdle, release } from './shutdown.ts';
 import { type CoreOptions, type Intent, type State, tell } from './state.ts';
 import { LeaseTracker } from './tracker.ts';
 
@@ -198,7 +198,7 @@ function settle(state: State): Intent | undefined {
 function request(state: State, intent: Intent | undefined): void {
   const { tracker, writes, nowMs } = state;
   if (tracker.busy) return;
-  if (isShutOut(state)) {
+  if (isIdle(state)) {
     finishShutdown(state);
     return;
   }

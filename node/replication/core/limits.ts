@@ -14,7 +14,7 @@ export const limits = {
    * than one, as an API server that has just started may not know yet who may do what; few, as the rights of
    * the nodes of a cluster that is deleted go before the nodes, and never come back.
    */
-  forbiddenMost: 4,
+  forbiddenMost: 3,
   /** Part of a wait that is random, so that a thousand shards don't try in step. */
   retryJitter: 0.5,
 } as const;

@@ -54,8 +54,14 @@ export function countForbidden(state: State, input: Input): void {
   }
 }
 
-export const isShutOut = ({ stopping, forbidden }: State): boolean =>
-  stopping && forbidden >= limits.forbiddenMost;
+/** Whether nothing can come of asking the store any more, whatever it would say. */
+export function isIdle(state: State): boolean {
+  const { tracker, options, stopping, forbidden, totalLoss } = state;
+  if (!stopping) return false;
+  if (forbidden >= limits.forbiddenMost) return true;
+  if (tracker.hasUnresolved) return false;
+  return totalLoss === 'Hold' || tracker.lastKnown?.inSync.includes(options.self) !== true;
+}
 
 /** Nothing is left to be written: says so, once. */
 export function finishShutdown(state: State): void {
