@@ -36,8 +36,6 @@ export const limits = {
 
   /** Between a node's own end and the kubelet's kill. Below the least grace period of the CRD, 10 s. */
   shutdownMarginSeconds: 5,
-  /** A node with the only copy writes a few Leases and goes; in an API outage it gives up. */
-  shutdownOneCopySeconds: 10,
 
   /** Leader election, as other operators set it: a dead leader is replaced after 15 s. */
   electionLeaseMs: 15_000,

@@ -156,20 +156,12 @@ function environment(cluster: RDbCluster, resolved: Resolved) {
     },
     plain('RDB_LEASES', 'kubernetes'),
     plain('RDB_CONFIG_DIRECTORY', CONFIG_DIRECTORY),
-    plain('RDB_SHUTDOWN_GRACE_SECONDS', shutdownGraceSeconds(spec)),
+    // The kubelet kills at the end of the grace period: the node must be done before.
+    plain(
+      'RDB_SHUTDOWN_GRACE_SECONDS',
+      spec.terminationGracePeriodSeconds - limits.shutdownMarginSeconds,
+    ),
   ];
-}
-
-/**
- * Shorter than the pod's grace period, at the end of which the kubelet kills. With one copy there is
- * nothing to hand over: a node only says that its data ends, and must not wait long where it can't, as
- * when the whole cluster is deleted and its ServiceAccount and Leases are gone first.
- */
-function shutdownGraceSeconds(spec: RDbClusterSpec): number {
-  const wholeSeconds = spec.terminationGracePeriodSeconds - limits.shutdownMarginSeconds;
-  return spec.replicationFactor === 1
-    ? Math.min(limits.shutdownOneCopySeconds, wholeSeconds)
-    : wholeSeconds;
 }
 
 /** Unset: over hosts, then over zones. A constraint without a selector means the cluster's pods. */
