@@ -211,6 +211,25 @@ function makeRecord(
   return record;
 }
 
+/** The usual record: a short key and a short value, no expiry. 0: no memory. */
+// @ts-ignore: decorator
+@inline
+export function recordOfShort(
+  thread: Thread,
+  key: usize,
+  length: u32,
+  value: usize,
+  bytes: u32,
+): usize {
+  const record = allocate(thread, HEADER_BYTES + length + bytes, KIND_RECORDS, false);
+  if (record == 0) return 0;
+  store<u32>(record, (FORM_INLINE << 24) | thread.accessClock);
+  store<u16>(record, <u16>(length | (bytes << 8)), 10);
+  copyBytes(record + HEADER_BYTES, key, length);
+  copyBytes(record + HEADER_BYTES + length, value, bytes);
+  return record;
+}
+
 /** A record without its version (`setVersion`), value copied from `value`. 0: no memory. */
 export function recordOfBytes(
   thread: Thread,
@@ -324,6 +343,18 @@ export function footprint(record: usize): u32 {
     bytes += grossBytes(load<u32>(cellOf(record)) + BLOB_HEADER_BYTES);
   }
   return bytes;
+}
+
+/** Whether two records take the same bytes for sure: form, expiry and both lengths are equal. */
+// @ts-ignore: decorator
+@inline
+export function sameShape(a: usize, b: usize): bool {
+  return (
+    formOf(a) != FORM_POINTER &&
+    load<u8>(a, 3) == load<u8>(b, 3) &&
+    load<u8>(a, 10) != 255 &&
+    load<u16>(a, 10) == load<u16>(b, 10)
+  );
 }
 
 export function freeRecord(thread: Thread, record: usize): void {

@@ -261,12 +261,24 @@ export function hashOfRecord(record: usize): u64 {
   return hashKey(keyOf(record), keyLength(record));
 }
 
+/** Loads all records of a table, so that the waits for them overlap: their keys are hashed next. */
+export function touchRecords(thread: Thread, table: Table): void {
+  let sum: u64 = 0;
+  const slots = table.groups << 4;
+  for (let index: u32 = 0; index < slots; index++) {
+    const record = recordAt(table, index);
+    if (record != 0) sum += load<u64>(record) + load<u64>(record, 28);
+  }
+  thread.touched = <u32>sum;
+}
+
 /** A table of another size with the same entries and no deleted marks, or 0. Frees the old one. */
 export function rebuild(thread: Thread, from: Table, groups: u32, must: bool): Table {
   const to = makeTable(thread, groups, from.depth, must);
   if (addressOfTable(to) == 0) return to;
   to.next = from.next;
   to.removal = from.removal;
+  touchRecords(thread, from);
   const slots = from.groups << 4;
   for (let index: u32 = 0; index < slots; index++) {
     const record = recordAt(from, index);

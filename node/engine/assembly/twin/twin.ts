@@ -18,7 +18,7 @@ import { KIND_INDEX, snapshotOf, Thread } from '../layout';
 import { allocate, free } from '../memory/allocator';
 import { change, settle, tableOf } from './directory';
 import { lockWaiting, tryLock, unlock, wake } from './lock';
-import { footprint, freeRecord } from './record';
+import { footprint, freeRecord, sameShape } from './record';
 import { hasDrained, takeSnapshot, waitForDrain } from './sections';
 import {
   addressOfShard,
@@ -154,7 +154,18 @@ export function write(
 }
 
 /** Keeps the shard's statistics; returns the bytes of what was replaced. */
+// @ts-ignore: decorator
+@inline
 function account(shard: Shard, before: u32, after: u32): u32 {
+  if (before != 0 && after != 0) {
+    const bytes = footprint(before);
+    if (!sameShape(before, after)) shard.bytes += <u64>footprint(after) - bytes;
+    return bytes;
+  }
+  return accountOne(shard, before, after);
+}
+
+function accountOne(shard: Shard, before: u32, after: u32): u32 {
   if (after != 0) {
     shard.keys++;
     shard.bytes += footprint(after);
