@@ -7,6 +7,7 @@ import { commands } from './commands/index.ts';
 import { BenchError, UsageError } from './errors.ts';
 import { describeMachine, machineLine } from './machine.ts';
 import { describeOptions, parseOptions, text } from './options.ts';
+import { endServers } from './process.ts';
 
 /** `npm run` changes to this package's folder; paths that a user gives start where the user is. */
 const home = process.env['INIT_CWD'] ?? process.cwd();
@@ -54,6 +55,16 @@ function help(): string {
 
 function helpOf(name: string, command: Command): string {
   return `npm run bench -- ${name}: ${command.summary}\n\n${describeOptions({ ...command.options, ...shared })}`;
+}
+
+for (const [signal, exitCode] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.once(signal, () => {
+    endServers();
+    process.exit(exitCode);
+  });
 }
 
 try {

@@ -1,5 +1,5 @@
 /** Processes that a benchmark starts, watches through /proc and ends. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -22,10 +22,32 @@ export interface Child extends AsyncDisposable {
   readonly readyMs: number;
 }
 
+const running = new Set<ChildProcess>();
+
+/**
+ * Starts a server in a session of its own, as the nodes of a local cluster are: where the kernel
+ * groups processes by session (autogroups) each server then gets the same share of busy cores.
+ */
+export function spawnServer(
+  command: string,
+  argv: readonly string[],
+  options: SpawnOptions,
+): ChildProcess {
+  const child = spawn(command, argv, { ...options, detached: true });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
+}
+
+/** Ends every server at once: a terminal's Ctrl-C does not reach other sessions. */
+export function endServers(): void {
+  for (const child of running) child.kill('SIGTERM');
+}
+
 /** Starts a server and waits until it is ready. Throws MissingToolError, or BenchError with its last output. */
 export async function startChild(options: ChildOptions): Promise<Child> {
   const begin = performance.now();
-  const child = spawn(options.command, options.argv, {
+  const child = spawnServer(options.command, options.argv, {
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(options.env === undefined ? {} : { env: options.env }),
   });

@@ -1,6 +1,16 @@
 /** Rounds in turn, A B A B: what slows the machine for a while slows all that are compared. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { limits } from './limits.ts';
+import { number } from './options.ts';
 import type { BenchServer, ServerName } from './servers/server.ts';
 import { ratios, type Spread, spread } from './statistics.ts';
+
+export const pauseOption = number('seconds of rest before each round, for others on the machine', {
+  min: 0,
+  max: limits.secondsMax,
+  preset: 0,
+  fraction: true,
+});
 
 /** What one round of one server gave. */
 export interface Figures {
@@ -27,10 +37,10 @@ export interface ServerRounds {
   readonly rounds: readonly Figures[];
 }
 
-/** Several rounds of each server, in turn. */
+/** Several rounds of each server, in turn; `pause` in seconds. */
 export async function runRounds(
   servers: readonly BenchServer[],
-  rounds: number,
+  { rounds, pause }: { readonly rounds: number; readonly pause: number },
   measure: (server: BenchServer, round: number) => Promise<Figures>,
 ): Promise<ServerRounds[]> {
   const results = servers.map((server) => ({
@@ -40,6 +50,7 @@ export async function runRounds(
   }));
   for (let round = 0; round < rounds; round++) {
     for (const [index, server] of servers.entries()) {
+      await delay(pause * 1000);
       results[index]?.rounds.push(await measure(server, round));
     }
   }

@@ -7,6 +7,7 @@ import { buildBinaries } from './cluster/build.ts';
 import { down } from './cluster/down.ts';
 import { ClusterError } from './cluster/errors.ts';
 import { heal } from './cluster/faults.ts';
+import { loadedImages } from './cluster/images.ts';
 import { inState, layoutFrom } from './cluster/layout.ts';
 import { requireGo, searchPath } from './cluster/requirements.ts';
 import { show } from './cluster/run.ts';
@@ -59,12 +60,13 @@ async function main(): Promise<number> {
     const kubeconfig = resolve(process.env['INIT_CWD'] ?? '.', values.kubeconfig);
     return await onExisting(kubeconfig, values.image ?? productName(checkout), reports, grep);
   }
+  const image = productName(checkout);
   const { binaries, started } = await up(layout, process.env);
   await heal(); // what an earlier run that was killed left
   try {
     return await runTests(
       {
-        ...{ kind: 'own', layout, reports, image: productName(checkout) },
+        ...{ kind: 'own', layout, reports, image, imageId: loadedImages(layout)[image] ?? '' },
         ...{ kubeconfig: inState.kubeconfig(layout, 'admin') },
         ...{ kube: binaries.kube, helm: binaries.helm },
       },
@@ -84,7 +86,11 @@ async function onExisting(
   if (!existsSync(kubeconfig)) throw new ClusterError(`--kubeconfig: there is no ${kubeconfig}`);
   requireGo(process.env);
   const { kube, helm } = await buildBinaries(layout, process.env);
-  return await runTests({ kind: 'existing', layout, reports, image, kubeconfig, kube, helm }, grep);
+  const tools = { kubeconfig, kube, helm };
+  return await runTests(
+    { kind: 'existing', layout, reports, image, imageId: image, ...tools },
+    grep,
+  );
 }
 
 async function runTests(tests: TestEnvironment, grep: readonly string[]): Promise<number> {
@@ -98,7 +104,7 @@ async function runTests(tests: TestEnvironment, grep: readonly string[]): Promis
     ...['--no-config', '--no-package', '--forbid-only', '--forbid-pending', '--exit'],
     ...['--timeout', `${testMs}`],
     ...['--reporter', join(checkout, 'e2e', 'support', 'reporter.ts')],
-    ...['--require', join(checkout, 'e2e', 'support', 'hooks.ts'), ...grep],
+    ...grep,
     ...files.sort().map((name) => join(folder, name)),
   ];
   const command = tests.kind === 'own' ? inNetwork(layout, mocha) : mocha;

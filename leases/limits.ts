@@ -44,9 +44,3 @@ export const PORT_ACKNOWLEDGE_EVERY = 64;
 if (PORT_ACKNOWLEDGE_EVERY > PORT_UNACKNOWLEDGED_MAX / 2) {
   throw new Error('a full port would never be acknowledged');
 }
-
-/**
- * Compare-and-sets of one Lease in doubt at a time. A sender needs one, and a no-op to settle it;
- * more than a few means that the store doesn't answer, and more requests don't help.
- */
-export const UNRESOLVED_MAX = 16;

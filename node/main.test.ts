@@ -9,6 +9,15 @@ import { describe, it } from 'mocha';
 import { ChildNode, TestCluster } from './server/testing/node.ts';
 import { RawClient } from './server/testing/raw-client.ts';
 
+/** The data threads hear of new settings a moment after they are logged. */
+async function connectionsMaxIs(wanted: string, client: RawClient): Promise<void> {
+  for (let found = ''; found !== wanted; ) {
+    client.command('CONFIG', 'GET', 'maxclients');
+    for (let skipped = 0; skipped < 4; skipped++) await client.line();
+    found = await client.line();
+  }
+}
+
 for (const threads of [1, 2]) {
   describe(`a node's process, ${threads} threads`, function () {
     this.timeout(30_000);
@@ -40,6 +49,11 @@ for (const threads of [1, 2]) {
       const metrics = await (await node.http('/metrics')).text();
       expect(metrics).to.match(/rdb_commands_total\{command="set",result="ok"\} 100\n/);
       expect(metrics).to.match(/rdb_shards_led 8\n/);
+      expect(metrics).to.match(/rdb_node_lease_state\{state="held"\} 1\n/);
+      expect(metrics).to.match(/rdb_failovers_total\{cause="Restart"\} 0\n/);
+      expect(metrics).to.match(
+        /rdb_lease_request_duration_seconds_count\{verb="update",result="OK"\} 9\n/,
+      );
 
       node.child.kill('SIGTERM');
       expect(await node.exit()).to.equal(0);
@@ -154,16 +168,39 @@ describe("a node's process", function () {
     };
     write('RDB_CONNECTIONS_MAX', '1');
     await node.said('"msg":"settings reloaded"');
-    // The data threads hear of it a moment later.
-    for (let found = ''; found !== '1'; ) {
-      first.command('CONFIG', 'GET', 'maxclients');
-      for (let skipped = 0; skipped < 4; skipped++) await first.line();
-      found = await first.line();
-    }
+    await connectionsMaxIs('1', first);
     await using second = await RawClient.connect(node.respPort);
     expect(await second.rest()).to.equal('-ERR max number of clients reached\r\n');
     write('RDB_SHARDS', '128');
     await node.said("RDB_SHARDS can't change while the node runs");
+  });
+
+  it('holds its shards for a person once it is told so while it runs', async () => {
+    await using cluster = await TestCluster.start();
+    const directory = join(cluster.folder, 'config');
+    mkdirSync(directory);
+    await using node = new ChildNode({
+      ...(await cluster.environment()),
+      RDB_TOTAL_LOSS: 'Reset',
+      RDB_CONFIG_DIRECTORY: directory,
+    });
+    await node.leads(cluster.shards);
+    await using client = await RawClient.connect(node.respPort);
+    for (const [name, text] of [
+      ['RDB_TOTAL_LOSS', 'Hold'],
+      ['RDB_CONNECTIONS_MAX', '99'],
+    ] as const) {
+      writeFileSync(join(cluster.folder, name), text);
+      renameSync(join(cluster.folder, name), join(directory, name));
+    }
+    await connectionsMaxIs('99', client);
+    node.child.kill('SIGTERM');
+    expect(await node.exit()).to.equal(0);
+    for (let shard = 0; shard < cluster.shards; shard++) {
+      const lease = await cluster.leases.get(shardLeaseName('demo', shard));
+      const parsed = lease && parseShardLease(lease);
+      expect(parsed?.ok === true && parsed.content).to.deep.include({ epoch: 1, generation: 1 });
+    }
   });
 
   it('tells metrics in both formats', async () => {

@@ -1,6 +1,7 @@
 /** The database node's process: reads the environment, starts a `NodeProcess`, ends it on a signal. */
 import { ConfigurationError } from './config/errors.ts';
 import { configure, type Started } from './config/node.ts';
+import { requestHistograms } from './server/histograms.ts';
 import { makeLog } from './server/log.ts';
 import { NodeProcess } from './server/node.ts';
 import { PortError } from './server/ports.ts';
@@ -36,11 +37,17 @@ async function run(): Promise<void> {
   process.on('uncaughtException', die);
   process.on('unhandledRejection', (reason) => die(reason as Error));
 
-  const store = await openStore(configuration, { environment: process.env, log });
+  const kubernetesRequests = requestHistograms();
+  const store = await openStore(configuration, {
+    environment: process.env,
+    log,
+    kubernetesRequests,
+  });
   const node = await NodeProcess.start({
     configuration,
     sources,
     store,
+    kubernetesRequests,
     version,
     log,
     onFailure: die,

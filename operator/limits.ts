@@ -15,6 +15,8 @@ export const limits = {
   coalesceMs: 25,
   /** Everything is looked at again so often even if no event came. Costs no writes. */
   resyncMs: 60_000,
+  /** The same error of a watch is a warning once in so long; in between it is for debugging. */
+  watchErrorAgainMs: 600_000,
   /** Clusters reconciled at once. More would only queue at the API server. */
   workers: 4,
   /** Clusters that the queue holds; far above what one API server carries. */
@@ -31,6 +33,9 @@ export const limits = {
 
   /** From SIGTERM to the end; below the 30 s after which the kubelet kills. */
   stopMs: 20_000,
+
+  /** Between a node's own end and the kubelet's kill. Below the least grace period of the CRD, 10 s. */
+  shutdownMarginSeconds: 5,
 
   /** Leader election, as other operators set it: a dead leader is replaced after 15 s. */
   electionLeaseMs: 15_000,

@@ -58,6 +58,7 @@ export class Operator implements AsyncDisposable {
   readonly #figures: FiguresCollector;
   readonly #election: Election;
   #controller: Promise<void> | undefined;
+  readonly #watchErrors = new Map<string, { readonly error: string; readonly atMs: number }>();
   #watched = false;
 
   constructor(options: OperatorOptions) {
@@ -65,7 +66,7 @@ export class Operator implements AsyncDisposable {
     this.#options = options;
     this.metrics = new OperatorMetrics({
       queueLength: () => this.#queue.length,
-      watchAgeSeconds: () => Math.max(...this.#watching.ages().map(({ ageMs }) => ageMs)) / 1000,
+      watchAgeSeconds: () => this.#watching.ageMs() / 1000,
     });
     this.#client = options.client(({ verb, code, durationSeconds }) =>
       this.metrics.requested(verb, code, durationSeconds),
@@ -77,7 +78,7 @@ export class Operator implements AsyncDisposable {
       namespaces: options.watchNamespaces,
       onChange: (key) => this.#queue.addAfter(key, limits.coalesceMs),
       onPod: (pod) => this.#tools.memory.sawPod(pod),
-      onError: ({ plural }, error) => log.warn({ plural, error: error.message }, 'watch'),
+      onError: ({ plural }, error) => this.#watchFailed(plural, error.message),
     });
     const ask: Tools['ask'] = (address) => this.#tools.ask(address);
     this.#figures = new FiguresCollector({
@@ -122,6 +123,20 @@ export class Operator implements AsyncDisposable {
     if (this.#options.leaderElection) await this.#election.stop();
     await this.#watching[Symbol.asyncDispose]();
     this.#client.connection.close();
+  }
+
+  /** Watches heal by themselves, or never do (a permission is missing): once a while is enough. */
+  #watchFailed(plural: string, error: string): void {
+    const { log, scheduler } = this.#options;
+    const told = this.#watchErrors.get(plural);
+    const nowMs = scheduler.nowMs();
+    const again = told?.error === error && nowMs - told.atMs < limits.watchErrorAgainMs;
+    if (again) {
+      log.debug({ plural, error }, 'watch');
+      return;
+    }
+    this.#watchErrors.set(plural, { error, atMs: nowMs });
+    log.warn({ plural, error }, 'watch');
   }
 
   #lead(): void {

@@ -50,16 +50,18 @@ export class Watching implements View, AsyncDisposable {
 
   /** Resolves when everything that must be known before the first reconcile is. */
   async ready(): Promise<void> {
-    const needed = [...this.#informers].filter(([resource]) => resource !== RESOURCES.Node);
-    await Promise.all(needed.flatMap(([, informers]) => informers.map(({ ready }) => ready)));
+    await Promise.all(this.#needed().map(({ ready }) => ready));
   }
 
-  /** Milliseconds since the API server was last heard on each kind, the quietest namespace counted. */
-  ages(): readonly { readonly plural: string; readonly ageMs: number }[] {
-    return [...this.#informers].map(([{ plural }, informers]) => ({
-      plural,
-      ageMs: Math.max(...informers.map((informer) => informer.ageMs())),
-    }));
+  /** Kubernetes nodes may be forbidden: without them only zones are unknown. */
+  #needed(): Informer<KubernetesObject>[] {
+    const needed = [...this.#informers].filter(([resource]) => resource !== RESOURCES.Node);
+    return needed.flatMap(([, informers]) => informers);
+  }
+
+  /** Milliseconds since the API server was last heard on the quietest watch that must work. */
+  ageMs(): number {
+    return Math.max(...this.#needed().map((informer) => informer.ageMs()));
   }
 
   clusters(): readonly KubernetesObject[] {

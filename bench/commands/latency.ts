@@ -4,7 +4,7 @@ import { measureWithOurs } from '../generator/figures.ts';
 import { limits } from '../limits.ts';
 import { number, several } from '../options.ts';
 import { preload } from '../preload.ts';
-import { type Figures, over, runRounds, type ServerRounds } from '../rounds.ts';
+import { type Figures, over, pauseOption, runRounds, type ServerRounds } from '../rounds.ts';
 import { startServers } from '../servers/start.ts';
 import { milliseconds, perSecond, table } from '../table.ts';
 import { command, outputOption, type Report } from './command.ts';
@@ -31,6 +31,7 @@ const options = {
     preset: 5,
     fraction: true,
   }),
+  pause: pauseOption,
   output: outputOption,
 };
 
@@ -50,7 +51,7 @@ export const latency = command({
 
     const rows: Row[] = [];
     for (const operation of settings.operations) {
-      const servers = await runRounds(running.servers, settings.rounds, async (server, round) => {
+      const servers = await runRounds(running.servers, settings, async (server, round) => {
         const { port, pid, protocol } = server;
         const figures = await measureWithOurs(program, {
           ...pairs,

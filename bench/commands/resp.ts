@@ -5,7 +5,14 @@ import { measureWithOurs, measureWithRedisBenchmark } from '../generator/figures
 import { limits } from '../limits.ts';
 import { depths, flag, number, one, optionalNumber, several } from '../options.ts';
 import { preload } from '../preload.ts';
-import { cpuRatio, over, runRounds, type ServerRounds, throughputRatio } from '../rounds.ts';
+import {
+  cpuRatio,
+  over,
+  pauseOption,
+  runRounds,
+  type ServerRounds,
+  throughputRatio,
+} from '../rounds.ts';
 import type { BenchServer } from '../servers/server.ts';
 import { startServers } from '../servers/start.ts';
 import { groupedBars } from '../svg.ts';
@@ -39,6 +46,7 @@ const options = {
     max: limits.requestsMax,
   }),
   generator: one('who makes the load', ['ours', 'redis-benchmark'], 'ours'),
+  pause: pauseOption,
   output: outputOption,
   smoke: flag('r_db alone for a second: does it all work?'),
 };
@@ -86,7 +94,7 @@ export const resp = command({
           context.progress(`${operation} pipeline ${pipeline} ${server.title}: ${speed}/s`);
           return figures;
         };
-        const servers = await runRounds(running.servers, settings.rounds, measure);
+        const servers = await runRounds(running.servers, settings, measure);
         rows.push({ operation, pipeline, servers });
       }
     }

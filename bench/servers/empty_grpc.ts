@@ -1,9 +1,9 @@
 /** The gRPC server that does nothing, in a process of its own as r_db is. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { BenchError } from '../errors.ts';
+import { spawnServer } from '../process.ts';
 
 export interface GrpcTarget extends AsyncDisposable {
   readonly title: string;
@@ -13,7 +13,8 @@ export interface GrpcTarget extends AsyncDisposable {
 
 export async function startEmptyGrpc(): Promise<GrpcTarget> {
   const main = join(import.meta.dirname, '..', 'grpc', 'empty_main.ts');
-  const child = spawn(process.execPath, [main], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawnServer(process.execPath, [main], { stdio: ['ignore', 'pipe', 'inherit'] });
+  if (child.stdout === null) throw new BenchError('the empty gRPC server has no output');
   const gone = once(child, 'exit');
   const dispose = async (): Promise<void> => {
     child.kill('SIGTERM');

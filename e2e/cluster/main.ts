@@ -29,6 +29,8 @@ const usage = `Usage: npm run cluster -- COMMAND
 const checkout = resolve(import.meta.dirname, '..', '..');
 const layout = layoutFrom(process.env, checkout);
 process.env['PATH'] = searchPath(process.env);
+// A reader that has seen enough (`| head`) ends no command half-way.
+process.stdout.on('error', () => {});
 
 try {
   process.exitCode = await command(process.argv.slice(2));

@@ -10,6 +10,8 @@ export interface TestEnvironment {
   readonly helm: string;
   /** Name of the product's image as the cluster's hosts have it. */
   readonly image: string;
+  /** Changes with what is in it. */
+  readonly imageId: string;
   /** Where what the cluster said is put when a test fails. */
   readonly reports: string;
 }

@@ -35,11 +35,13 @@ export function serviceAccountUser({ metadata, spec }: Pod): string {
 }
 
 async function installOperator(): Promise<void> {
-  const { layout, image } = testEnvironment();
+  const { layout, image, imageId } = testEnvironment();
   await makeNamespace(operatorNamespace); // which admits none but restricted pods
   await helm(
     ...['upgrade', '--install', release, join(layout.checkout, 'charts', 'rdb')],
     ...['--namespace', operatorNamespace, '--wait', '--timeout', '90s', '--take-ownership'],
+    // The same tag may be another image than that of an earlier run.
+    ...['--set-string', `podAnnotations.e2e-image=${imageId}`],
     ...(image === productName(layout.checkout) ? [] : imageValues(image)),
   );
 }

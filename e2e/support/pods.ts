@@ -13,7 +13,13 @@ export interface Pod {
     readonly deletionTimestamp?: string;
     readonly labels?: Readonly<Record<string, string>>;
   };
-  readonly spec: { readonly nodeName: string; readonly serviceAccountName: string };
+  readonly spec: {
+    readonly nodeName: string;
+    readonly serviceAccountName: string;
+    readonly containers: readonly {
+      readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
+    }[];
+  };
   readonly status: {
     readonly phase: string;
     readonly podIP: string;

@@ -4,7 +4,7 @@ import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../cluster/run.ts';
-import { testEnvironment } from './environment.ts';
+import type { Pod } from './pods.ts';
 
 const address = '127.0.0.1:9190';
 const startMs = 30_000;
@@ -29,10 +29,10 @@ export class Prometheus implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  /** Scrapes every second each pod of the namespaces that has a port called `metrics`. */
-  static async start(namespaces: readonly string[]): Promise<Prometheus> {
+  /** Scrapes every second the port called `metrics` of each pod. Debian's has no Kubernetes discovery. */
+  static async start(pods: readonly Pod[]): Promise<Prometheus> {
     const folder = mkdtempSync(join(tmpdir(), 'rdb-prometheus-'));
-    writeFileSync(join(folder, 'prometheus.yml'), configuration(namespaces));
+    writeFileSync(join(folder, 'prometheus.yml'), configuration(pods));
     const log = join(folder, 'log');
     const output = openSync(log, 'w');
     const child = spawn(
@@ -91,16 +91,16 @@ export class Prometheus implements AsyncDisposable {
   }
 }
 
-function configuration(namespaces: readonly string[]): string {
-  const { kubeconfig } = testEnvironment();
-  return `global: {scrape_interval: 1s, scrape_timeout: 1s}
-scrape_configs:
-  - job_name: rdb
-    kubernetes_sd_configs:
-      - {role: pod, kubeconfig_file: ${kubeconfig}, namespaces: {names: [${namespaces.join(', ')}]}}
-    relabel_configs:
-      - {source_labels: [__meta_kubernetes_pod_container_port_name], regex: metrics, action: keep}
-      - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
-      - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
-`;
+function configuration(pods: readonly Pod[]): string {
+  const targets = pods.map(({ metadata, spec, status }) => {
+    const ports = spec.containers.flatMap((container) => container.ports ?? []);
+    const port = ports.find(({ name }) => name === 'metrics')?.containerPort;
+    if (port === undefined) throw new Error(`${metadata.name} has no port called metrics`);
+    const labels = { pod: metadata.name, namespace: metadata.namespace };
+    return { targets: [`${status.podIP}:${port}`], labels };
+  });
+  return JSON.stringify({
+    global: { scrape_interval: '1s', scrape_timeout: '1s' },
+    scrape_configs: [{ job_name: 'rdb', static_configs: targets }],
+  });
 }

@@ -16,19 +16,20 @@ type Question = readonly [verbs: string, resource: string, namespace: string];
 const everywhere = '*';
 const elsewhere = 'kube-system';
 
+/** All that it may do to objects of the namespaces that it looks after. */
 const operatorCan: readonly Question[] = [
-  ['get list watch patch update', 'rdbclusters.rdb.dev', everywhere],
-  ['patch update', 'rdbclusters.rdb.dev/status', everywhere],
-  ['get list watch create update delete', 'leases.coordination.k8s.io', everywhere],
-  ['get list watch create', 'statefulsets.apps', everywhere],
-  ['get list watch create', 'configmaps', everywhere],
-  ['get list watch create', 'services', everywhere],
-  ['get list watch create', 'serviceaccounts', everywhere],
-  ['get list watch create', 'roles.rbac.authorization.k8s.io', everywhere],
-  ['get list watch create', 'rolebindings.rbac.authorization.k8s.io', everywhere],
-  ['get list watch create', 'poddisruptionbudgets.policy', everywhere],
-  ['get list watch delete patch', 'pods', everywhere],
-  ['create', 'events', everywhere],
+  ['get list watch update', 'rdbclusters.rdb.dev', everywhere],
+  ['update', 'rdbclusters.rdb.dev/status', everywhere],
+  ['get list watch create update', 'leases.coordination.k8s.io', everywhere],
+  ['get list watch create update', 'statefulsets.apps', everywhere],
+  ['get list watch create update', 'configmaps', everywhere],
+  ['get list watch create update', 'services', everywhere],
+  ['get list watch create update', 'serviceaccounts', everywhere],
+  ['get list watch create update', 'roles.rbac.authorization.k8s.io', everywhere],
+  ['get list watch create update', 'rolebindings.rbac.authorization.k8s.io', everywhere],
+  ['get list watch create update', 'poddisruptionbudgets.policy', everywhere],
+  ['get list watch update delete', 'pods', everywhere],
+  ['create', 'events.events.k8s.io', everywhere],
   ['get list watch', 'nodes', everywhere],
 ];
 const operatorCannot: readonly Question[] = [
@@ -37,7 +38,6 @@ const operatorCannot: readonly Question[] = [
   ['create get', 'pods/attach', everywhere],
   ['create', 'pods/portforward', everywhere],
   ['get', 'pods/log', everywhere],
-  ['create', 'pods', everywhere],
   ['create', 'serviceaccounts/token', everywhere],
   ['update patch delete', 'nodes', everywhere],
   ['get', 'nodes/proxy', everywhere],
@@ -48,7 +48,12 @@ const operatorCannot: readonly Question[] = [
   ['impersonate', 'users', everywhere],
   ['impersonate', 'serviceaccounts', everywhere],
   ['create update delete', 'customresourcedefinitions.apiextensions.k8s.io', everywhere],
-  ['create delete', 'rdbclusters.rdb.dev', everywhere],
+  ['create delete patch deletecollection', 'rdbclusters.rdb.dev', everywhere],
+  ['delete deletecollection', 'leases.coordination.k8s.io', everywhere],
+  ['delete deletecollection', 'statefulsets.apps', everywhere],
+  ['delete deletecollection', 'services', everywhere],
+  ['delete deletecollection', 'configmaps', everywhere],
+  ['create patch deletecollection', 'pods', everywhere],
   ['create update delete', 'deployments.apps', everywhere],
   ['create', 'namespaces', everywhere],
 ];

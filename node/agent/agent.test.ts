@@ -239,6 +239,36 @@ describe('agent', () => {
     expect(node.leads).to.deep.equal([]);
   });
 
+  it('ends at once when its cluster is deleted and its rights are gone', async () => {
+    await make(1);
+    const node = start(identityOf(0));
+    await node.topology(allLed);
+    server.setFault(() => ({ code: 403 }));
+    expect(await node.agent.shutdown(3_600_000)).to.equal(true);
+    expect(content(5)).to.deep.include({ epoch: 1, generation: 1 });
+  });
+
+  it('ends at once when its cluster is deleted and the Leases are gone', async () => {
+    await make(1);
+    const node = start(identityOf(0));
+    await node.topology(allLed);
+    const operator = server.client('operator');
+    for (const { name, uid } of await operator.list({})) await operator.delete(name, uid);
+    expect(await node.agent.shutdown(3_600_000)).to.equal(true);
+  });
+
+  it('still gives its shards up on shutdown where the store is only busy', async () => {
+    await make(1);
+    const node = start(identityOf(0));
+    await node.topology(allLed);
+    let refusals = 3 * SHARDS;
+    server.setFault(({ verb }) =>
+      verb === 'update' && refusals-- > 0 ? { code: refusals % 2 === 0 ? 429 : 500 } : undefined,
+    );
+    expect(await node.agent.shutdown(60_000)).to.equal(true);
+    expect(content(0)).to.deep.include({ epoch: 1, generation: 2, leader: undefined, inSync: [] });
+  });
+
   it('ignores Leases of others and nonsense, and counts them', async () => {
     const operator = server.client('operator');
     await makeLeases(operator, { ...shape(1), shards: 5 });

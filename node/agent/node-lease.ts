@@ -30,6 +30,12 @@ export type NodeLeaseState =
   /** A later incarnation of the same name has it. */
   | { readonly kind: 'superseded'; readonly by: string };
 
+export const nodeLeaseStates = [
+  'waiting',
+  'held',
+  'superseded',
+] as const satisfies readonly NodeLeaseState['kind'][];
+
 export interface NodeLeaseOptions {
   readonly store: LeaseStore;
   readonly identity: NodeIdentity;

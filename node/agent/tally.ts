@@ -18,7 +18,11 @@ export interface TallyStatistics {
 }
 
 export class Tally {
-  readonly #failovers = new Map<string, number>();
+  /** From 0: a series that begins at 1 shows no rise. */
+  readonly #failovers = new Map<string, number>([
+    ['Restart', 0],
+    ['Campaign', 0],
+  ]);
   #reset = 0;
   #held = 0;
   #leasesLost = 0;

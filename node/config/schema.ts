@@ -137,6 +137,7 @@ export const settings = {
     name: 'RDB_TOTAL_LOSS',
     of: ['Reset', 'Hold'],
     fallback: 'Reset',
+    reloadable: true,
     meaning: 'Whether a shard whose last copy is lost starts again empty, or waits for a person',
   }),
   promiseMilliseconds: integer({

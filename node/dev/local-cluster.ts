@@ -33,7 +33,7 @@ import { checkPorts, LOCALHOST, type NodePorts } from './ports.ts';
 const NODES_CLIENT = 'nodes';
 
 /** Where it can't be written, Node.js goes without. */
-const compileCache = fileURLToPath(
+export const compileCache = fileURLToPath(
   new URL('../../node_modules/.cache/node-compile', import.meta.url),
 );
 

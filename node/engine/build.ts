@@ -51,7 +51,7 @@ export async function compileEngine(options: CompileOptions = {}): Promise<Uint8
       assembly,
       '--outFile',
       'engine.wasm',
-      ...(options.fast === true ? ['-O1'] : ['-O3', '--converge']),
+      ...(options.fast === true ? ['-O0'] : ['-O3']),
       '--noAssert',
       '--runtime',
       'stub',

@@ -28,6 +28,8 @@ export interface BuildVariant {
   readonly breaks?: BreakableRule;
   /** Fills freed memory, so that a late reader does not find it unchanged by luck. */
   readonly poisonFreed?: boolean;
+  /** Readers lose their processor now and then while they hold a record. */
+  readonly pauseReaders?: boolean;
   /** Limits with other values: a shallow directory, no inline values. */
   readonly limits?: Partial<Record<keyof typeof engineLimits, number>>;
 }
@@ -91,5 +93,6 @@ export function constantsSource(variant: BuildVariant = {}): string {
   });
   for (const rule of breakableRules) constant(`BREAK_${rule}`, 'bool', variant.breaks === rule);
   constant('POISON_FREED', 'bool', variant.poisonFreed === true);
+  constant('PAUSE_READERS', 'bool', variant.pauseReaders === true);
   return `${lines.join('\n')}\n`;
 }

@@ -393,10 +393,13 @@ export class WasmEngine implements Engine {
     const wait = parked?.draining === true ? Math.min(timeoutMs, drainWaitMs) : timeoutMs;
     const waited = Atomics.waitAsync(this.words, index, seen | 0, wait);
     if (!waited.async) return;
-    // A pending waitAsync does not keep a thread's event loop alive by itself.
-    const keepAlive = setTimeout(() => {}, wait + 1);
-    await waited.value;
-    clearTimeout(keepAlive);
+    // A pending waitAsync does not keep a thread's event loop alive, not even till its time-out.
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, wait);
+    });
+    await Promise.race([waited.value, timeout]);
+    clearTimeout(timer);
   }
 
   sweep(shards: readonly number[], recordsMax: number, nowMs: number): number {

@@ -8,7 +8,7 @@ import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
 import type { LeaseEvent, LeaseStore, LeaseWatch } from '@r-db/leases/store.ts';
 import { leaseSelector, shardOfLeaseName } from '@r-db/proto/leases.ts';
 import { type Incarnation, incarnation } from './core/identity.ts';
-import type { CoreEvent } from './core/io.ts';
+import type { CoreEvent, TotalLoss } from './core/io.ts';
 import { limits } from './limits.ts';
 import { RequestGate } from './request-gate.ts';
 import type { ClusterIdentity } from './shard-lease.ts';
@@ -19,7 +19,8 @@ export interface ShardHostOptions extends ClusterIdentity {
   readonly self: string;
   /** Incarnations that have certainly ended: earlier starts of this very pod. */
   readonly ended: readonly string[];
-  readonly totalLoss: 'Reset' | 'Hold';
+  /** Until `setTotalLoss`. */
+  readonly totalLoss: TotalLoss;
   /** Shards of the whole cluster. */
   readonly shards: number;
   readonly thread: number;
@@ -84,6 +85,11 @@ export class ShardHost implements AsyncDisposable {
   start(): void {
     const { store, cluster } = this.#options;
     this.#watch = store.watch(leaseSelector(cluster, 'Shard'), (event) => this.#observed(event));
+  }
+
+  /** Takes effect at once, on shards that wait for a person too. */
+  setTotalLoss(totalLoss: TotalLoss): void {
+    for (const runner of this.#runners.values()) runner.setTotalLoss(totalLoss);
   }
 
   /** Stops serving at once; resolves when every Lease says so that can. The caller bounds the wait. */

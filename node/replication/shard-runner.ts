@@ -1,12 +1,12 @@
 /** Runs one core: hands it what happens, in order, and carries out what it asks for. */
 
 import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
-import { messageOf } from '@r-db/leases/errors.ts';
+import { LeaseStoreError, messageOf } from '@r-db/leases/errors.ts';
 import type { Lease, LeaseEvent, LeaseStore } from '@r-db/leases/store.ts';
 import { shardLeaseName } from '@r-db/proto/leases.ts';
 import type { Engine } from '../engine/types.ts';
 import { ShardCore } from './core/core.ts';
-import type { CoreEvent, Effect, Input } from './core/io.ts';
+import type { CoreEvent, Effect, Input, TotalLoss } from './core/io.ts';
 import type { ShardLease } from './core/lease.ts';
 import type { CoreOptions } from './core/state.ts';
 import { limits } from './limits.ts';
@@ -56,6 +56,10 @@ export class ShardRunner {
   observed(event: LeaseEvent): void {
     if (event.kind === 'deleted') this.#input({ kind: 'deleted', uid: event.lease.uid });
     else this.#input(this.#read(event.lease, (lease) => ({ kind: 'observed', lease })));
+  }
+
+  setTotalLoss(totalLoss: TotalLoss): void {
+    this.#input({ kind: 'policy', totalLoss });
   }
 
   shutdown(): void {
@@ -145,10 +149,11 @@ export class ShardRunner {
         }));
         // The store did answer, but with nothing to follow: as if it had not.
         if (reading.kind !== 'unreadable') input = reading;
-        else input = { kind: 'read-failed', request, message: reading.message };
+        else input = { kind: 'read-failed', request, forbidden: false, message: reading.message };
       }
     } catch (error) {
-      input = { kind: 'read-failed', request, message: messageOf(error) };
+      const forbidden = error instanceof LeaseStoreError && error.code === 'Forbidden';
+      input = { kind: 'read-failed', request, forbidden, message: messageOf(error) };
     }
     this.#input(input);
   }

@@ -4,6 +4,7 @@ import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
 import type { LeaseStore } from '@r-db/leases/store.ts';
 import type { FromHost, HostLink, Order } from '../agent/link.ts';
 import type { NodeIdentity } from '../agent/types.ts';
+import type { TotalLoss } from './core/io.ts';
 import { ShardHost } from './host.ts';
 import type { ShardEngine } from './shard-runner.ts';
 
@@ -12,7 +13,8 @@ export interface HostInThreadOptions {
   readonly identity: NodeIdentity;
   /** Shards of the whole cluster. */
   readonly shards: number;
-  readonly totalLoss: 'Reset' | 'Hold';
+  /** Until `setTotalLoss`. */
+  readonly totalLoss: TotalLoss;
   readonly engine: ShardEngine;
   /** The agent's store, over `link.leases`. */
   readonly store: LeaseStore;
@@ -23,10 +25,16 @@ export interface HostInThreadOptions {
   readonly seed: number;
 }
 
+export interface HostInThread extends AsyncDisposable {
+  /** At any time; takes effect at once. */
+  setTotalLoss(totalLoss: TotalLoss): void;
+}
+
 /** Leads the thread's shards from the agent's `start` on, until its `shutdown`. */
-export function startShardHost(options: HostInThreadOptions): AsyncDisposable {
+export function startShardHost(options: HostInThreadOptions): HostInThread {
   const { link, identity } = options;
   let host: ShardHost | undefined;
+  let { totalLoss } = options;
   let stopping = false;
   const tell = (message: FromHost): void => link.orders.postMessage(message);
   const begin = (ended: readonly string[]): void => {
@@ -34,6 +42,7 @@ export function startShardHost(options: HostInThreadOptions): AsyncDisposable {
     host = new ShardHost({
       ...options,
       ...link,
+      totalLoss,
       cluster: identity.cluster,
       clusterId: identity.clusterId,
       self: `${identity.node}/${identity.incarnation}`,
@@ -51,6 +60,10 @@ export function startShardHost(options: HostInThreadOptions): AsyncDisposable {
     void Promise.resolve(host?.shutdown()).then(() => tell({ kind: 'stopped' }));
   });
   return {
+    setTotalLoss(now) {
+      totalLoss = now;
+      host?.setTotalLoss(now);
+    },
     async [Symbol.asyncDispose]() {
       link.orders.close();
       await host?.[Symbol.asyncDispose]();

@@ -4,7 +4,7 @@
  */
 import { channelStore } from '@r-db/leases/channel.ts';
 import { attachEngine } from '../engine/engine.ts';
-import { startShardHost } from '../replication/start.ts';
+import { type HostInThread, startShardHost } from '../replication/start.ts';
 import { systemClock } from './clock.ts';
 import type { Services } from './context.ts';
 import type { GrpcServer } from './grpc/server.ts';
@@ -35,7 +35,7 @@ class DataThread {
   readonly #topology = new TopologyHolder();
   readonly #questioner: Questioner;
   readonly #sweeper: Sweeper;
-  readonly #host: AsyncDisposable;
+  readonly #host: HostInThread;
   readonly #log;
   #settings;
   #resp: RespServer | undefined;
@@ -124,6 +124,7 @@ class DataThread {
       case 'settings':
         this.#settings = message.settings;
         this.#log.level = message.settings.logLevel;
+        this.#host.setTotalLoss(message.settings.totalLoss);
         break;
       case 'ask': {
         const answer = this.#resp?.answer(message.question) ?? [];

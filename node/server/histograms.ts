@@ -1,3 +1,5 @@
+import { requestBuckets, serverLimits } from './limits.ts';
+
 /** A histogram for each set of labels, kept as plain counts: cheap to fill before anyone scrapes. */
 export interface HistogramRow {
   readonly labels: Readonly<Record<string, string>>;
@@ -36,4 +38,9 @@ export class Histograms {
   rows(): readonly HistogramRow[] {
     return [...this.#rows.values()];
   }
+}
+
+/** Of requests for Leases. */
+export function requestHistograms(): Histograms {
+  return new Histograms(requestBuckets, serverLimits.requestLabelSetsMax);
 }

@@ -9,9 +9,11 @@ import { RawClient } from './testing/raw-client.ts';
 import { type Served, serve } from './testing/serve.ts';
 
 function sources(served: Served, change: Partial<MetricSources> = {}): MetricSources {
-  const requests = new Histograms(requestBuckets, 2);
-  requests.observe({ verb: 'get', code: 'OK' }, 0.003);
-  requests.observe({ verb: 'get', code: 'OK' }, 100);
+  const leaseRequests = new Histograms(requestBuckets, 2);
+  leaseRequests.observe({ verb: 'get', result: 'OK' }, 0.003);
+  leaseRequests.observe({ verb: 'get', result: 'OK' }, 100);
+  const kubernetesRequests = new Histograms(requestBuckets, 2);
+  kubernetesRequests.observe({ verb: 'update', code: '409' }, 0.003);
   return {
     version: '1',
     node: 'demo-0',
@@ -21,10 +23,18 @@ function sources(served: Served, change: Partial<MetricSources> = {}): MetricSou
     startedMs: 5000,
     mainLoop: { mean: 0.001, p99: 0.002, max: 0.003 },
     topology: served.topology.current(),
-    requests,
-    watchAgeSeconds: 1.5,
-    failovers: new Map([['Restart', 2]]),
-    totalLosses: new Map([['reset', 1]]),
+    agent: {
+      failovers: new Map([['Restart', 2]]),
+      totalLosses: { reset: 1, held: 0 },
+      leasesLost: 3,
+      leasesIgnored: 4,
+      storeTroubles: 5,
+      watchAgeMs: 1500,
+      nodeLease: { kind: 'held' },
+      nodeLeaseAgeMs: 2500,
+    },
+    leaseRequests,
+    kubernetesRequests,
     ...change,
   };
 }
@@ -54,9 +64,17 @@ describe('metrics', () => {
       'rdb_shard_in_sync_replicas{shard="3"} 1',
       'rdb_failovers_total{cause="Restart"} 2',
       'rdb_total_losses_total{action="reset"} 1',
-      'rdb_kubernetes_request_duration_seconds_bucket{le="0.0025",verb="get",code="OK"} 0',
-      'rdb_kubernetes_request_duration_seconds_bucket{le="0.005",verb="get",code="OK"} 1',
-      'rdb_kubernetes_request_duration_seconds_count{verb="get",code="OK"} 2',
+      'rdb_total_losses_total{action="held"} 0',
+      'rdb_leases_lost_total 3',
+      'rdb_leases_ignored_total 4',
+      'rdb_lease_request_failures_total 5',
+      'rdb_node_lease_state{state="held"} 1',
+      'rdb_node_lease_state{state="waiting"} 0',
+      'rdb_node_lease_age_seconds 2.5',
+      'rdb_lease_request_duration_seconds_bucket{le="0.0025",verb="get",result="OK"} 0',
+      'rdb_lease_request_duration_seconds_bucket{le="0.005",verb="get",result="OK"} 1',
+      'rdb_lease_request_duration_seconds_count{verb="get",result="OK"} 2',
+      'rdb_kubernetes_request_duration_seconds_bucket{le="+Inf",verb="update",code="409"} 1',
       'rdb_kubernetes_watch_age_seconds 1.5',
       'rdb_event_loop_delay_seconds{thread="main",statistic="p99"} 0.002',
       'rdb_node_info{node="demo-0",version="1"} 1',

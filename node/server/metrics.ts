@@ -2,6 +2,8 @@
  * Every metric of a node: one list, from which `/metrics` is made and docs/metrics.md is checked. All
  * values are read when somebody scrapes; serving pays for counters in memory only.
  */
+import type { AgentStatistics } from '../agent/agent.ts';
+import { nodeLeaseStates } from '../agent/node-lease.ts';
 import type { Topology } from '../agent/types.ts';
 import { commands } from '../engine/commands.ts';
 import type { Engine } from '../engine/types.ts';
@@ -20,14 +22,11 @@ export interface MetricSources {
   /** Event loop of the main thread, seconds. */
   readonly mainLoop: { readonly mean: number; readonly p99: number; readonly max: number };
   readonly topology: Topology | undefined;
-  /** Requests to the LeaseStore: labels verb, code. */
-  readonly requests: Histograms;
-  /** Seconds since the store was last heard from. */
-  readonly watchAgeSeconds: number | undefined;
-  /** Leaderships begun by this node, by cause. */
-  readonly failovers: ReadonlyMap<string, number>;
-  /** Total losses found by this node, by what was done. */
-  readonly totalLosses: ReadonlyMap<string, number>;
+  readonly agent: Omit<AgentStatistics, 'shards'>;
+  /** Requests to the LeaseStore, of whatever kind it is: labels verb, result. */
+  readonly leaseRequests: Histograms;
+  /** HTTP requests to the API server, watches included: labels verb, code. */
+  readonly kubernetesRequests: Histograms;
 }
 
 export interface Sample {
@@ -228,33 +227,76 @@ export const metricDefinitions: readonly MetricDefinition[] = [
     type: 'counter',
     labels: ['cause'],
     help: 'Leaderships that this node began without a plan: Campaign, or Restart of its own container.',
-    read: ({ failovers }) => counts('cause', failovers),
+    read: ({ agent }) => counts('cause', agent.failovers),
   },
   {
     name: 'rdb_total_losses_total',
     type: 'counter',
     labels: ['action'],
     help: 'Shards whose only copies were lost, as this node found out, by what it did: reset, held.',
-    read: ({ totalLosses }) => counts('action', totalLosses),
+    read: ({ agent }) => counts('action', new Map(Object.entries(agent.totalLosses))),
+  },
+  {
+    name: 'rdb_leases_lost_total',
+    type: 'counter',
+    labels: [],
+    help: 'How often this node found the Lease of a shard missing, replaced or gone back.',
+    read: ({ agent }) => one(agent.leasesLost),
+  },
+  {
+    name: 'rdb_leases_ignored_total',
+    type: 'counter',
+    labels: [],
+    help: 'How often this node did not follow a Lease: it was nonsense, contradicted itself, or was of another cluster.',
+    read: ({ agent }) => one(agent.leasesIgnored),
+  },
+  {
+    name: 'rdb_node_lease_state',
+    type: 'gauge',
+    labels: ['state'],
+    help: 'The Lease of this node: 1 at the state that it is in (waiting, held, superseded by a later start), 0 at the others.',
+    read: ({ agent }) =>
+      nodeLeaseStates.map((state) => ({
+        labels: { state },
+        value: agent.nodeLease.kind === state ? 1 : 0,
+      })),
+  },
+  {
+    name: 'rdb_node_lease_age_seconds',
+    type: 'gauge',
+    labels: [],
+    help: 'Since the Lease of this node was last renewed, every 20 s where the store answers; nothing before the first time.',
+    read: ({ agent: { nodeLeaseAgeMs } }) =>
+      nodeLeaseAgeMs === undefined ? [] : one(nodeLeaseAgeMs / 1000),
+  },
+  {
+    name: 'rdb_lease_request_failures_total',
+    type: 'counter',
+    labels: [],
+    help: 'Requests for Leases of shards that failed, or whose effect is not known.',
+    read: ({ agent }) => one(agent.storeTroubles),
+  },
+  {
+    name: 'rdb_lease_request_duration_seconds',
+    type: 'histogram',
+    labels: ['verb', 'result'],
+    help: 'Requests for Leases by what became of them: OK, Unresolved, or the error; also where they are not kept in Kubernetes.',
+    read: ({ leaseRequests }) => histograms('rdb_lease_request_duration_seconds', leaseRequests),
   },
   {
     name: 'rdb_kubernetes_request_duration_seconds',
     type: 'histogram',
     labels: ['verb', 'code'],
-    help: 'Requests of this node to the store of Leases.',
-    read: ({ requests }) =>
-      requests
-        .rows()
-        .flatMap((row) =>
-          histogram('rdb_kubernetes_request_duration_seconds', requests.bounds, row),
-        ),
+    help: 'Requests to the API server, by verb and HTTP status or kind of failure; of a watch, until it begins.',
+    read: ({ kubernetesRequests }) =>
+      histograms('rdb_kubernetes_request_duration_seconds', kubernetesRequests),
   },
   {
     name: 'rdb_kubernetes_watch_age_seconds',
     type: 'gauge',
     labels: [],
     help: 'Since the watch of the Leases was last heard from.',
-    read: ({ watchAgeSeconds }) => (watchAgeSeconds === undefined ? [] : one(watchAgeSeconds)),
+    read: ({ agent }) => one(agent.watchAgeMs / 1000),
   },
   {
     name: 'rdb_event_loop_delay_seconds',
@@ -332,6 +374,10 @@ function readLoopDelays({ statistics, mainLoop }: MetricSources): readonly Sampl
 
 function counts(label: string, values: ReadonlyMap<string, number>): readonly Sample[] {
   return [...values].map(([name, value]) => ({ labels: { [label]: name }, value }));
+}
+
+function histograms(name: string, all: Histograms): readonly Sample[] {
+  return all.rows().flatMap((row) => histogram(name, all.bounds, row));
 }
 
 /** Cumulative buckets, sum and count, as the exposition formats want them. */

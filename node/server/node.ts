@@ -15,9 +15,9 @@ import type { Settings } from '../config/schema.ts';
 import { attachEngine, createArena } from '../engine/engine.ts';
 import type { Engine } from '../engine/types.ts';
 import { systemClock } from './clock.ts';
-import { Histograms } from './histograms.ts';
+import { type Histograms, requestHistograms } from './histograms.ts';
 import { startHttp } from './http.ts';
-import { requestBuckets, serverLimits } from './limits.ts';
+import { serverLimits } from './limits.ts';
 import type { Logger } from './log.ts';
 import { type LoopDelay, watchLoopDelay } from './loop-delay.ts';
 import type { MetricSources } from './metrics.ts';
@@ -31,6 +31,8 @@ export interface NodeOptions {
   readonly configuration: NodeConfiguration;
   readonly sources: Sources;
   readonly store: LeaseStore;
+  /** What the store, if it is Kubernetes' own, asks the API server: labels verb, code. */
+  readonly kubernetesRequests: Histograms;
   readonly version: string;
   readonly log: Logger;
   /** Something without which the process can't go on. */
@@ -46,7 +48,7 @@ export class NodeProcess {
   readonly #engine: Engine;
   readonly #agent: Agent;
   readonly #threads: DataThreads;
-  readonly #requests = new Histograms(requestBuckets, serverLimits.requestLabelSetsMax);
+  readonly #leaseRequests = requestHistograms();
   readonly #ending: Disposable[] = [];
   #http: Server | undefined;
   #mainLoop: LoopDelay = { mean: 0, p99: 0, max: 0 };
@@ -100,7 +102,8 @@ export class NodeProcess {
       random: Math.random,
       log,
       serveLeases,
-      onRequest: ({ verb, code, seconds }) => this.#requests.observe({ verb, code }, seconds),
+      onRequest: ({ verb, code, seconds }) =>
+        this.#leaseRequests.observe({ verb, result: code }, seconds),
     });
     this.#threads = new DataThreads({
       starts: Array.from({ length: threads }, (_, thread) => ({
@@ -236,7 +239,6 @@ export class NodeProcess {
   }
 
   #metricSources(): MetricSources {
-    const agent = this.#agent.statistics();
     return {
       version: this.identity.version,
       node: this.identity.node,
@@ -246,10 +248,9 @@ export class NodeProcess {
       startedMs: this.#startedMs,
       mainLoop: this.#mainLoop,
       topology: this.#agent.current(),
-      requests: this.#requests,
-      watchAgeSeconds: agent.watchAgeMs / 1000,
-      failovers: agent.failovers,
-      totalLosses: new Map(Object.entries(agent.totalLosses)),
+      agent: this.#agent.statistics(),
+      leaseRequests: this.#leaseRequests,
+      kubernetesRequests: this.#options.kubernetesRequests,
     };
   }
 }

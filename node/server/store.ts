@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { portChannel, serveLeases as serveChannel } from '@r-db/leases/channel.ts';
 import type { LeaseStore } from '@r-db/leases/store.ts';
 import type { Settings } from '../config/schema.ts';
+import type { Histograms } from './histograms.ts';
 import type { Logger } from './log.ts';
 
 const socketPrefix = 'socket:';
@@ -13,6 +14,8 @@ export async function openStore(
   options: {
     readonly environment: Readonly<Record<string, string | undefined>>;
     readonly log: Logger;
+    /** Filled with the requests to the API server: labels verb, code. */
+    readonly kubernetesRequests: Histograms;
   },
 ): Promise<LeaseStore> {
   const onError = (error: Error) => options.log.warn({ err: error }, 'the LeaseStore has trouble');
@@ -25,7 +28,11 @@ export async function openStore(
     import('@r-db/kubernetes/client.ts'),
     import('@r-db/leases/kubernetes.ts'),
   ]);
-  const client = new KubernetesClient({ connection: inClusterConnection(options.environment) });
+  const client = new KubernetesClient({
+    connection: inClusterConnection(options.environment),
+    onRequest: ({ verb, code, durationSeconds }) =>
+      options.kubernetesRequests.observe({ verb, code }, durationSeconds),
+  });
   return new KubernetesLeases({ client, namespace: settings.namespace, onError });
 }
 

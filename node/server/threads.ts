@@ -60,6 +60,7 @@ export class DataThreads {
     const worker = new Worker(new URL('./thread.ts', import.meta.url), {
       name: `data-${start.thread}`,
       workerData: start,
+      resourceLimits: { maxYoungGenerationSizeMb: serverLimits.youngGenerationMebibytes },
       transferList: linkPorts(start.link),
     });
     worker.on('message', (message: FromThread) => this.#heard(worker, message));

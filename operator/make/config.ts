@@ -1,25 +1,34 @@
 /** The ConfigMap `<cluster>-config`: the hash seed, and settings that running nodes reload. */
 import { HASH_SEED, objectNames } from '../names.ts';
 import type { KubernetesObject } from '../objects.ts';
+import type { Resolved } from '../resolve.ts';
 import type { RDbCluster, RDbClusterSpec } from '../resource.ts';
 import { owned } from './owned.ts';
 
 /** Settings that nodes reload, by the name of the node's setting; each is a file in the pods. */
-export function settingFiles(spec: RDbClusterSpec): Record<string, string> {
+export function settingFiles(
+  spec: RDbClusterSpec,
+  resolved: Pick<Resolved, 'totalLoss'>,
+): Record<string, string> {
   return {
     RDB_PROMISE_MILLISECONDS: String(spec.failover.promiseMilliseconds),
+    RDB_TOTAL_LOSS: resolved.totalLoss,
     RDB_WHEN_FULL: spec.memory.whenFull,
   };
 }
 
 /** `seed`: 16 hexadecimal digits, made once for a cluster and then kept. */
-export function buildConfigMap(cluster: RDbCluster, seed: string): KubernetesObject {
+export function buildConfigMap(
+  cluster: RDbCluster,
+  resolved: Pick<Resolved, 'totalLoss'>,
+  seed: string,
+): KubernetesObject {
   return owned(cluster, {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     name: objectNames(cluster.metadata.name).configMap,
     component: 'config',
-    body: { data: { [HASH_SEED]: seed, ...settingFiles(cluster.spec) } },
+    body: { data: { [HASH_SEED]: seed, ...settingFiles(cluster.spec, resolved) } },
   });
 }
 

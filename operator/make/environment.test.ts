@@ -40,7 +40,7 @@ describe('the settings that pods are given', () => {
   });
 
   it('are files only where nodes reload them', () => {
-    for (const [name, value] of Object.entries(settingFiles(cluster.spec))) {
+    for (const [name, value] of Object.entries(settingFiles(cluster.spec, resolve(cluster)))) {
       expect(byName.get(name)?.reloadable, name).to.equal(true);
       expect(byName.get(name)?.parse(value), name).to.have.property('value');
     }

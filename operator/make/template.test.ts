@@ -30,8 +30,8 @@ describe('the pod template', () => {
     const { plain, everything: full } = JSON.parse(golden) as Record<string, unknown>;
     expect(templateOf().spec).to.deep.equal(plain);
     expect(templateOf(everything).spec).to.deep.equal(full);
-    expect(templateOf().hash).to.equal('0a47d22fbd14');
-    expect(templateOf(everything).hash).to.equal('61ecac34e1f9');
+    expect(templateOf().hash).to.equal('a72ae1bac543');
+    expect(templateOf(everything).hash).to.equal('2ac0fdda56ef');
   });
 
   it('is not changed by labels, annotations, or the spelling of a quantity', () => {
@@ -41,7 +41,9 @@ describe('the pod template', () => {
     ).to.equal(hash);
     const resources = { requests: { cpu: 0.25, memory: '1024Mi' }, limits: { memory: '1024Mi' } };
     expect(templateOf({ resources }).hash).to.equal(hash);
-    expect(templateOf({ failover: { promiseMilliseconds: 9000 } }).hash).to.equal(hash);
+    expect(
+      templateOf({ failover: { promiseMilliseconds: 9000, totalLoss: 'Hold' } }).hash,
+    ).to.equal(hash);
   });
 
   it('is changed by what a pod must be made anew for', () => {

@@ -5,6 +5,7 @@
  */
 import type { V1PodSpec } from '@kubernetes/client-node';
 import { defined, hashOf, type JsonObject } from '../json.ts';
+import { limits } from '../limits.ts';
 import {
   annotations,
   CONFIG_DIRECTORY,
@@ -85,7 +86,7 @@ function podSpec(cluster: RDbCluster, resolved: Resolved, image: string) {
         configMap: {
           name: names.configMap,
           // The seed is in the same ConfigMap, and is no setting that can be reloaded.
-          items: Object.keys(settingFiles(spec)).map((key) => ({ key, path: key })),
+          items: Object.keys(settingFiles(spec, resolved)).map((key) => ({ key, path: key })),
         },
       },
     ],
@@ -149,7 +150,6 @@ function environment(cluster: RDbCluster, resolved: Resolved) {
     plain('RDB_PEER_PORT', ports.peer),
     plain('RDB_METRICS_PORT', ports.metrics),
     plain('RDB_MEMORY_BUDGET_PERCENT', spec.memory.budgetPercent),
-    plain('RDB_TOTAL_LOSS', resolved.totalLoss),
     {
       name: HASH_SEED,
       valueFrom: { configMapKeyRef: { name: names.configMap, key: HASH_SEED } },
@@ -157,7 +157,10 @@ function environment(cluster: RDbCluster, resolved: Resolved) {
     plain('RDB_LEASES', 'kubernetes'),
     plain('RDB_CONFIG_DIRECTORY', CONFIG_DIRECTORY),
     // The kubelet kills at the end of the grace period: the node must be done before.
-    plain('RDB_SHUTDOWN_GRACE_SECONDS', Math.max(1, spec.terminationGracePeriodSeconds - 5)),
+    plain(
+      'RDB_SHUTDOWN_GRACE_SECONDS',
+      spec.terminationGracePeriodSeconds - limits.shutdownMarginSeconds,
+    ),
   ];
 }
 

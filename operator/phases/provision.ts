@@ -57,7 +57,7 @@ function imageIn(statefulSet: KubernetesObject | undefined): string | undefined 
 
 /** The seed is made once: what stands is asked for even if no cache knows it, and never replaced. */
 async function ensureConfig(context: Context): Promise<string | undefined> {
-  const { cluster, seen, tools } = context;
+  const { cluster, resolved, seen, tools } = context;
   const { namespace, name } = keyOf(cluster);
   const key = { namespace, name: objectNames(name).configMap };
   const known = seen.configMap ?? (await tools.api.get(RESOURCES.ConfigMap, key));
@@ -65,7 +65,8 @@ async function ensureConfig(context: Context): Promise<string | undefined> {
     (isOwn(cluster, known) ? seedOf(known) : undefined) ??
     (seen.statefulSet && annotationOf(seen.statefulSet, annotations.hashSeed)) ??
     tools.randomSeed();
-  const made = await ensure(context, RESOURCES.ConfigMap, buildConfigMap(cluster, seed), known);
+  const wanted = buildConfigMap(cluster, resolved, seed);
+  const made = await ensure(context, RESOURCES.ConfigMap, wanted, known);
   // Somebody else may have been faster: theirs is the seed.
   return seedOf(made);
 }

@@ -214,20 +214,25 @@ function faultText({ found }: Context): string {
   return texts.join('. ');
 }
 
-function heldText({ found }: Context): string {
-  const shards = rangesText([...found.held]);
+function heldText(context: Context): string {
+  const shards = rangesText([...context.found.held]);
   return (
     `Every copy of shards ${shards} is gone. To start them again empty: ` +
-    `kubectl annotate rdb NAME ${annotations.acceptDataLoss}=${shards}`
+    acceptCommand(context, shards)
   );
 }
 
-function askText({ found }: Context): string {
+function acceptCommand({ cluster }: Context, value: string): string {
+  const { namespace, name } = cluster.metadata;
+  return `kubectl -n ${namespace} annotate rdb ${name} ${annotations.acceptDataLoss}=${value}`;
+}
+
+function askText(context: Context): string {
+  const { found } = context;
   const outdated = found.roll.kind === 'done' ? [] : found.roll.outdated;
   return (
     `${namesText(outdated)} must be replaced to carry out the spec, and with one copy a node that is ` +
-    `replaced loses its data. To go on: kubectl annotate rdb NAME ` +
-    `${annotations.acceptDataLoss}=${found.template?.hash ?? ''}`
+    `replaced loses its data. To go on: ${acceptCommand(context, found.template?.hash ?? '')}`
   );
 }
 

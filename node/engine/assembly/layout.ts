@@ -164,11 +164,14 @@ export class Thread {
   number: i64;
 
   expired: u32;
-  reserved: u32;
+  /** Test builds count here. */
+  pauses: u32;
   scanCursor: u64;
   recordBytes: i64;
   indexBytes: i64;
   bufferBytes: i64;
+  /** Sum of what was loaded only to have it in the cache: a load whose value is unused is no load. */
+  touched: u32;
 }
 
 const THREAD_TEXT: usize = 384;
@@ -178,6 +181,10 @@ const THREAD_MAGAZINES: usize = 1024;
 const THREAD_COUNTERS: usize = 2048;
 const THREAD_ARGUMENTS: usize = 8192;
 const THREAD_JOIN: usize = 16384;
+const THREAD_RUN: usize = 20480;
+/** Commands that a run looks ahead (resp/run.ts), and what it keeps of each. */
+export const RUN_COMMANDS: u32 = 32;
+export const RUN_ENTRY_BYTES: usize = 48;
 
 // @ts-ignore: decorator
 @inline
@@ -229,6 +236,12 @@ export function inlineArguments(thread: Thread): usize {
 export function joinScratch(thread: Thread): usize {
   return addressOf(thread) + THREAD_JOIN;
 }
+/** The commands of a run. */
+// @ts-ignore: decorator
+@inline
+export function runEntries(thread: Thread): usize {
+  return addressOf(thread) + THREAD_RUN;
+}
 // @ts-ignore: decorator
 @inline
 export function inputWindow(thread: Thread): usize {
@@ -258,7 +271,8 @@ export function layoutHolds(): bool {
     THREAD_MAGAZINES + <usize>SIZE_CLASSES * 8 <= THREAD_COUNTERS &&
     THREAD_COUNTERS + COMMANDS * 16 <= THREAD_ARGUMENTS &&
     THREAD_ARGUMENTS + ARGUMENTS_INLINE_MAX * 8 <= THREAD_JOIN &&
-    THREAD_JOIN + 512 <= THREAD_STATE_BYTES &&
+    THREAD_JOIN + 512 <= THREAD_RUN &&
+    THREAD_RUN + RUN_COMMANDS * RUN_ENTRY_BYTES <= THREAD_STATE_BYTES &&
     COMMAND_TABLE + COMMAND_TABLE_ENTRIES * COMMAND_ENTRY_BYTES <= SHARDS
   );
 }

@@ -1,6 +1,7 @@
 /** A small arena with one engine, for tests and benchmarks: all shards led, commands as text. */
 import { attachEngine, createArena } from '../engine.ts';
 import type { WasmEngine } from '../instance.ts';
+import { loadEngineModule } from '../load.ts';
 import { type Arena, type ArenaOptions, Stop } from '../types.ts';
 
 export const defaultOptions: ArenaOptions = {
@@ -30,6 +31,14 @@ export function lead(engine: WasmEngine, shard: number, epoch = 1): void {
   });
 }
 
+let released: WebAssembly.Module | undefined;
+
+/** The released module, compiled once for all tests of the process. */
+export function releasedModule(): WebAssembly.Module {
+  released ??= loadEngineModule();
+  return released;
+}
+
 export interface Harness {
   readonly arena: Arena;
   readonly engine: WasmEngine;
@@ -38,7 +47,7 @@ export interface Harness {
 
 export function makeHarness(
   options: Partial<ArenaOptions> = {},
-  module?: WebAssembly.Module,
+  module: WebAssembly.Module = releasedModule(),
 ): Harness {
   const arena = createArena({ ...defaultOptions, ...options }, module);
   const engine = attachEngine(arena, 0);

@@ -150,6 +150,7 @@ async function work(): Promise<void> {
   }
 }
 
+parentPort?.postMessage('ready');
 try {
   await work();
 } catch (error) {

@@ -43,7 +43,10 @@ export async function runStress(options: StressOptions): Promise<StressResult> {
     };
     return new Worker(new URL('./stress-worker.ts', import.meta.url), { workerData: order });
   });
-  const endings = workers.map(async (worker) => {
+  // Threads start slowly on a busy machine: time counts from when all of them work.
+  const ready = workers.map((worker) => once(worker, 'message'));
+  const endings = workers.map(async (worker, index) => {
+    await ready[index];
     const [report] = (await once(worker, 'message')) as [StressReport];
     commands += report.commands;
     if (report.violation !== undefined) {
@@ -51,6 +54,7 @@ export async function runStress(options: StressOptions): Promise<StressResult> {
       Atomics.store(stop, 0, 1);
     }
   });
+  await Promise.all(ready);
   const late = setInterval(
     () => attachEngine(arena, threads),
     options.durationMs / ((options.lateInstances ?? 0) + 1),

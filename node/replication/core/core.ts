@@ -77,7 +77,14 @@ import type { LedShard } from './messages.ts';
 import { givePromise, takePromise } from './promises.ts';
 import { isAlone, readUntilMs } from './reads.ts';
 import { commit, hasInherited, mayWrite, replicate, takeWrite } from './replicate.ts';
-import { beginShutdown, continueShutdown, finishShutdown, release } from './shutdown.ts';
+import {
+  beginShutdown,
+  continueShutdown,
+  countForbidden,
+  finishShutdown,
+  isIdle,
+  release,
+} from './shutdown.ts';
 import {
   type CoreOptions,
   type Intent,
@@ -102,6 +109,7 @@ export class ShardCore {
       reads: new Backoff(random),
       writes: new Backoff(random),
       nowMs: Number.NEGATIVE_INFINITY,
+      totalLoss: options.totalLoss,
       leadership: undefined,
       leftEpoch: undefined,
       data: { kind: 'absent' },
@@ -122,6 +130,7 @@ export class ShardCore {
       snapshots: 0,
       stopping: false,
       handOverTried: false,
+      forbidden: 0,
       stopped: false,
     };
   }
@@ -176,6 +185,7 @@ export class ShardCore {
 
 function take(state: State, input: Input): void {
   const { tracker, reads, writes, nowMs } = state;
+  countForbidden(state, input);
   switch (input.kind) {
     case 'observed':
       tracker.observed(input.lease);
@@ -253,6 +263,9 @@ function take(state: State, input: Input): void {
       break;
     case 'tick':
       break;
+    case 'policy':
+      state.totalLoss = input.totalLoss;
+      break;
     case 'shutdown':
       beginShutdown(state);
       break;
@@ -299,6 +312,10 @@ function settle(state: State): Intent | undefined {
 function request(state: State, intent: Intent | undefined): void {
   const { tracker, writes, nowMs } = state;
   if (tracker.busy) return;
+  if (isIdle(state)) {
+    finishShutdown(state);
+    return;
+  }
   if (tracker.readWanted) {
     readIfDue(state);
     return;

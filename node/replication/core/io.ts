@@ -16,7 +16,13 @@ export type Input =
   | { readonly kind: 'unreadable'; readonly message: string }
   /** The quorum read asked for by `read-lease` answered: what the store holds, or nothing. */
   | { readonly kind: 'read'; readonly request: number; readonly lease: ShardLease | undefined }
-  | { readonly kind: 'read-failed'; readonly request: number; readonly message: string }
+  | {
+      readonly kind: 'read-failed';
+      readonly request: number;
+      /** The store said no to who asks, and will do so again. */
+      readonly forbidden: boolean;
+      readonly message: string;
+    }
   /** The compare-and-set asked for by `write-lease` is stored. */
   | { readonly kind: 'won'; readonly request: number; readonly lease: ShardLease }
   /** It is certainly not stored, now or later. */
@@ -59,6 +65,8 @@ export type Input =
   | { readonly kind: 'hand-over'; readonly to: Incarnation }
   /** Time passed: `wakeAtMs` came. */
   | { readonly kind: 'tick' }
+  /** What follows on total loss is another thing from now on. */
+  | { readonly kind: 'policy'; readonly totalLoss: TotalLoss }
   /** SIGTERM: stop leading, give up what can be given up, tell `stopped`. */
   | { readonly kind: 'shutdown' };
 
@@ -131,6 +139,8 @@ export type CoreEvent =
   | { readonly kind: 'data-refused'; readonly message: string }
   | { readonly kind: 'stopped' };
 
+/** What follows when every copy of a shard is gone: it starts again empty, or waits for a person. */
+export type TotalLoss = 'Reset' | 'Hold';
 export type LeadCause = 'Free' | 'Campaign' | 'Restart' | 'TakeOver';
 export type StepDownReason = 'HigherEpoch' | 'OtherLeader' | 'NewGeneration' | 'Shutdown';
 export type LostReason = 'Missing' | 'OtherUid' | 'EpochWentBack' | 'RevisionWentBack';

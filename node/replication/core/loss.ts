@@ -13,7 +13,7 @@ import { type Intent, rank, type State, tell } from './state.ts';
 export function startNextGeneration(state: State): Intent | undefined {
   const lease = state.tracker.current;
   if (lease === undefined || state.stopping || !isLost(state, lease)) return undefined;
-  if (state.options.totalLoss === 'Hold') {
+  if (state.totalLoss === 'Hold') {
     if (state.lossTold !== lease.generation) {
       state.lossTold = lease.generation;
       tell(state, { kind: 'total-loss', generation: lease.generation, action: 'held' });

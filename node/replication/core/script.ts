@@ -132,7 +132,7 @@ class ScriptRun {
       case 'read':
         return { kind, request, lease: this.#answer(words.slice(1)) };
       case 'read-failed':
-        return { kind, request, message };
+        return { kind, request, forbidden: words[1] === 'Forbidden', message };
       case 'won':
         return { kind, request, lease: this.#wonLease(request, words[1] ?? '') };
       case 'refused':
@@ -146,6 +146,8 @@ class ScriptRun {
         return { kind, request, message };
       case 'data-refused':
         return { kind, message: words.join(' ') };
+      case 'policy':
+        return { kind, totalLoss: words[0] === 'Hold' ? 'Hold' : 'Reset' };
       case 'data-created':
       case 'data-dropped':
       case 'tick':

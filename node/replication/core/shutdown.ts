@@ -2,16 +2,26 @@
  * Leaving (SIGTERM). The leader stops serving first. Where this is the only copy and the policy is
  * `Reset`, it then writes what it knows for certain, that the data ends with it: the next generation,
  * free. Under `Hold` the Lease stays as it is, for a person to decide.
+ *
+ * It tries until the grace period ends the process, but not where trying is in vain: a Lease that is gone
+ * leaves nothing to release, and a node that is told again and again that it may not is shut out for good.
+ * Both is so when the whole cluster is deleted: Leases and rights go while the pods still end.
  */
 
 import { startHandOver, successors } from './hand-over.ts';
 import { nextGeneration } from './identity.ts';
+import type { Input } from './io.ts';
 import { stepDown } from './leadership.ts';
+import { limits } from './limits.ts';
 import { type Intent, type State, tell } from './state.ts';
 
 export function beginShutdown(state: State): void {
   if (state.stopping) return;
   state.stopping = true;
+  // What went wrong before doesn't hold the release back; it has tries of its own.
+  state.forbidden = 0;
+  state.reads.succeeded();
+  state.writes.succeeded();
   continueShutdown(state);
 }
 
@@ -28,8 +38,7 @@ export function continueShutdown(state: State): void {
 
 export function release(state: State): Intent | undefined {
   const lease = state.tracker.current;
-  if (lease === undefined || !state.stopping || state.options.totalLoss === 'Hold')
-    return undefined;
+  if (lease === undefined || !state.stopping || state.totalLoss === 'Hold') return undefined;
   const onlyCopy = lease.inSync.length === 1 && lease.inSync[0] === state.options.self;
   if (!onlyCopy) return undefined;
   const generation = nextGeneration(lease.generation);
@@ -40,13 +49,45 @@ export function release(state: State): Intent | undefined {
   };
 }
 
+/** Any other answer, even a failure, shows that the last word is not spoken. */
+export function countForbidden(state: State, input: Input): void {
+  switch (input.kind) {
+    case 'refused':
+      state.forbidden = input.reason === 'Forbidden' ? state.forbidden + 1 : 0;
+      break;
+    case 'read-failed':
+      state.forbidden = input.forbidden ? state.forbidden + 1 : 0;
+      break;
+    case 'read':
+    case 'won':
+    case 'unresolved':
+      state.forbidden = 0;
+      break;
+  }
+}
+
+/** Whether nothing can come of asking the store any more, whatever it would say. */
+export function isIdle(state: State): boolean {
+  const { tracker, options, stopping, forbidden, totalLoss } = state;
+  if (!stopping) return false;
+  if (forbidden >= limits.forbiddenMost) return true;
+  // It hands over, or waits to learn whether it did.
+  if (state.leadership !== undefined) return false;
+  if (tracker.hasUnresolved) return false;
+  return totalLoss === 'Hold' || tracker.lastKnown?.inSync.includes(options.self) !== true;
+}
+
 /** Nothing is left to be written: says so, once. */
 export function finishShutdown(state: State): void {
   if (!state.stopping || state.stopped) return;
   const lease = state.tracker.lastKnown;
-  // Its leader was asked to remove this replica (`leave`); until the Lease says so, it counts.
-  if (lease?.inSync.includes(state.options.self) && lease.inSync.length > 1) return;
-  if (state.leadership !== undefined) return;
+  if (state.forbidden < limits.forbiddenMost) {
+    // Its leader was asked to remove this replica (`leave`); until the Lease says so, it counts.
+    const { current } = state.tracker;
+    if (current?.inSync.includes(state.options.self) && current.inSync.length > 1) return;
+    if (state.leadership !== undefined) return;
+  }
+  if (state.leadership !== undefined) stepDown(state, state.leadership, 'Shutdown');
   state.stopped = true;
   const released =
     state.attempt?.cause === 'Shutdown' && lease?.generation === state.attempt.generation;

@@ -8,7 +8,7 @@ import {
   nodeOf,
   epoch as toEpoch,
 } from './identity.ts';
-import type { CoreEvent, CoreServing, Effect } from './io.ts';
+import type { CoreEvent, CoreServing, Effect, TotalLoss } from './io.ts';
 import type { CurrentLease, LeaseEdit } from './lease.ts';
 import { limits } from './limits.ts';
 import type { Log, Position } from './log.ts';
@@ -23,8 +23,8 @@ export interface CoreOptions {
    * one after the other. Never a guess (rule 15).
    */
   readonly gone: ReadonlySet<Incarnation>;
-  /** What follows when every member of the in-sync set is certainly gone. */
-  readonly totalLoss: 'Reset' | 'Hold';
+  /** What follows when every member of the in-sync set is certainly gone; until a `policy` comes. */
+  readonly totalLoss: TotalLoss;
   /** For the random part of waits. */
   readonly seed: number;
   /** Undefined: the engine commits by itself; the shard serves only while it is alone in its set. */
@@ -130,6 +130,7 @@ export interface State {
   readonly writes: Backoff;
   readonly effects: Effect[];
   nowMs: number;
+  totalLoss: TotalLoss;
   leadership: Leadership | undefined;
   /** Highest epoch that this incarnation led and left: it never serves in it again. */
   leftEpoch: Epoch | undefined;
@@ -163,6 +164,8 @@ export interface State {
   stopping: boolean;
   /** Shutting down, it tried once to hand over. */
   handOverTried: boolean;
+  /** Answers in a row that said this node may not do it (401, 403). */
+  forbidden: number;
   stopped: boolean;
 }
 

@@ -181,7 +181,7 @@ export class Replica {
         if (this.#isCutOff()) {
           const { request } = effect;
           cluster.world.clock.after(1_000, () =>
-            answer({ kind: 'read-failed', request, message: 'no network' }),
+            answer({ kind: 'read-failed', request, forbidden: false, message: 'no network' }),
           );
         } else cluster.store.read(this.shard, effect.request, answer);
         break;

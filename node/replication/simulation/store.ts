@@ -68,7 +68,7 @@ export class SimulatedStore {
   }
 
   read(shard: number, request: number, answer: (input: Input) => void): void {
-    const failed: Input = { kind: 'read-failed', request, message: 'no answer' };
+    const failed: Input = { kind: 'read-failed', request, forbidden: false, message: 'no answer' };
     this.#request(answer, failed, () => ({ kind: 'read', request, lease: this.lease(shard) }));
   }
 

@@ -10,6 +10,7 @@ import { serveLeasesOnSocket } from '@r-db/leases/channel-socket.ts';
 import { MemoryLeases } from '@r-db/leases/memory.ts';
 import type { LeaseAdmin } from '@r-db/leases/store.ts';
 import { makeLeases } from '../../dev/leases.ts';
+import { compileCache } from '../../dev/local-cluster.ts';
 import { freePort } from './serve.ts';
 
 const mainScript = fileURLToPath(new URL('../../main.ts', import.meta.url));
@@ -78,7 +79,9 @@ export class ChildNode implements AsyncDisposable {
 
   constructor(environment: Readonly<Record<string, string>>, flags: readonly string[] = []) {
     this.environment = environment;
-    this.child = spawn(process.execPath, [mainScript, ...flags], { env: environment });
+    this.child = spawn(process.execPath, [mainScript, ...flags], {
+      env: { NODE_COMPILE_CACHE: compileCache, ...environment },
+    });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.on('data', (chunk: Buffer) => {
         this.output += chunk.toString();

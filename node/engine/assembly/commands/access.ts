@@ -46,8 +46,8 @@ import {
   visibleSide,
 } from '../twin/shard';
 import { BUSY, hiddenSide, LOCKED, tryOpen } from '../twin/twin';
-import { announceLate } from '../twin/sections';
-import { BREAK_ANNOUNCE_LATE } from '../generated/constants';
+import { announceLate, pauseReader } from '../twin/sections';
+import { BREAK_ANNOUNCE_LATE, PAUSE_READERS } from '../generated/constants';
 import { argumentAt, argumentLength } from './names';
 
 export const PROCEED: i32 = 0;
@@ -178,6 +178,7 @@ export function lookUp(
     return 0;
   }
   touch(record, thread.accessClock);
+  if (PAUSE_READERS && !holds(thread, shard)) pauseReader(thread);
   return record;
 }
 
@@ -214,6 +215,13 @@ export function replyValue(thread: Thread, record: usize): i32 {
   if (thread.out + length + 64 > thread.outLimit) return STOP_OUTPUT_FULL;
   thread.out += writeBulk(thread.out, valueBytes(record, scratch), length);
   return PROCEED;
+}
+
+/** Replies with the value, copied however long it is: the caller has seen that it fits. */
+export function replyCopied(thread: Thread, record: usize): void {
+  const scratch = textScratch(thread);
+  const length = valueLength(record, scratch);
+  thread.out += writeBulk(thread.out, valueBytes(record, scratch), length);
 }
 
 function replyLong(thread: Thread, record: usize, length: u32): i32 {

@@ -13,9 +13,19 @@ import {
 import { mayAnswer } from '../control';
 import { header, outputWindow, textScratch, Thread } from '../layout';
 import { hashKey } from '../memory/hash';
-import { replyNull, replyOk, replyInteger, replyText, replyCommandName, writeArrayHeader } from '../resp/reply';
+import {
+  replyCommandName,
+  replyInteger,
+  replyNull,
+  replyOk,
+  replyText,
+  writeArrayHeader,
+  writeBulk,
+  writeNull,
+} from '../resp/reply';
 import { makePieces } from '../resp/pieces';
-import { isExpired, valueLength } from '../twin/record';
+import { cellOf, inlineLength, isExpired, isInline, valueLength } from '../twin/record';
+import { Shard } from '../twin/shard';
 import { rollbackTo } from '../twin/twin';
 import {
   fail,
@@ -30,6 +40,7 @@ import {
   lookUp,
   parkRead,
   PROCEED,
+  replyCopied,
   replyValue,
   sameSlot,
   shardOfKey,
@@ -45,23 +56,31 @@ export function get(thread: Thread): i32 {
   const shard = shardOfKey(thread, 1);
   const gate = gateOfRead(thread, shard);
   if (gate != PROCEED) return gate;
-  const start = thread.out;
   const side = sideToRead(thread, shard);
   const record = lookUp(thread, shard, side, hashKey(key, length), key, length);
-  let result = PROCEED;
+  let out = <usize>thread.out;
   if (record == 0) {
-    replyNull(thread);
+    out += writeNull(thread, out);
+  } else if (isInline(record)) {
+    // The usual one: there is always room for it.
+    out += writeBulk(out, cellOf(record), inlineLength(record));
   } else {
-    // A pin is taken only for an answer that will be given.
-    if (!valueHasRoom(thread, record)) return STOP_OUTPUT_FULL;
-    if (!mayAnswer(thread, shard, thread.leadership)) return parkRead(thread, shard);
-    result = replyValue(thread, record);
+    return getLong(thread, shard, record);
   }
-  if (result == PROCEED && !mayAnswer(thread, shard, thread.leadership)) {
-    thread.out = start;
-    return parkRead(thread, shard);
-  }
-  return result;
+  if (!mayAnswer(thread, shard, thread.leadership)) return parkRead(thread, shard);
+  thread.out = <u32>out;
+  return PROCEED;
+}
+
+/** A value that is not inline: it may be long, and then it is pinned for an answer that will be given. */
+function getLong(thread: Thread, shard: Shard, record: usize): i32 {
+  if (!valueHasRoom(thread, record)) return STOP_OUTPUT_FULL;
+  if (!mayAnswer(thread, shard, thread.leadership)) return parkRead(thread, shard);
+  const start = thread.out;
+  const result = replyValue(thread, record);
+  if (result != PROCEED || mayAnswer(thread, shard, thread.leadership)) return result;
+  thread.out = start;
+  return parkRead(thread, shard);
 }
 
 export function stringLength(thread: Thread): i32 {
@@ -106,7 +125,7 @@ export function multiGet(thread: Thread): i32 {
     const length = argumentLength(thread, index);
     const record = lookUp(thread, shard, side, hashKey(key, length), key, length);
     if (record == 0) replyNull(thread);
-    else replyValue(thread, record);
+    else replyCopied(thread, record);
   }
   if (mayAnswer(thread, shard, thread.leadership)) return PROCEED;
   thread.out = start;
@@ -137,7 +156,7 @@ export function setIfAbsent(thread: Thread): i32 {
 }
 
 export function multiSet(thread: Thread): i32 {
-  if (thread.argc & 1 == 0) {
+  if ((thread.argc & 1) == 0) {
     replyText(thread, MESSAGE_WRONG_ARITY, MESSAGE_WRONG_ARITY_LENGTH);
     replyCommandName(thread, thread.command);
     replyText(thread, MESSAGE_COMMAND_END, MESSAGE_COMMAND_END_LENGTH);

@@ -19,6 +19,7 @@ import {
   recordOfBlob,
   recordOfBytes,
   recordOfInteger,
+  recordOfShort,
   recordWithExpiry,
   setVersion,
   valueBytes,
@@ -61,6 +62,9 @@ export function makeValue(
   if (bytes - 5 <= 15 && INLINE_VALUE_BYTES_MAX > 0 && isInteger(value, bytes)) {
     const number = parsedInteger(value, bytes);
     return recordOfInteger(thread, key, length, number, expiryMs, false);
+  }
+  if (length < 255 && bytes <= INLINE_VALUE_BYTES_MAX && expiryMs < 0) {
+    return recordOfShort(thread, key, length, value, bytes);
   }
   return recordOfBytes(thread, key, length, value, bytes, expiryMs);
 }

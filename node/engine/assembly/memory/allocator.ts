@@ -72,7 +72,14 @@ function portion(bytes: u32): u32 {
 }
 
 /** What an allocation of `size` really takes. */
+// @ts-ignore: decorator
+@inline
 export function grossBytes(size: u32): u32 {
+  if (size <= SMALL_MAX) return size <= 8 ? 8 : (size + 3) & ~3;
+  return grossLarge(size);
+}
+
+function grossLarge(size: u32): u32 {
   if (size <= CLASSED_MAX) return classBytes(classOf(size));
   return (size + <u32>UNIT_BYTES - 1) & ~(<u32>UNIT_BYTES - 1);
 }

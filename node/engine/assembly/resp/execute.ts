@@ -64,11 +64,10 @@ import { BUSY, LOCKED, openWaiting, publishHeld, shouldPublish } from '../twin/t
 import { connectionOf, dropArguments, INCOMPLETE, NOTHING, parse, PARSED } from './parse';
 import { dropPieces, sendPieces } from './pieces';
 import { replyCommandName, replyText } from './reply';
+import { executeRun, REPLY_ROOM } from './run';
 
 /** The call published on the way and goes on. */
 const PUBLISH: i32 = 110;
-/** Room that every command finds for its short replies. */
-const REPLY_ROOM: u32 = 1024;
 
 /** Time of a call, for expiry and access bits. */
 export function setTime(thread: Thread, nowMs: f64, monotonicMs: f64): void {
@@ -160,6 +159,10 @@ function run(thread: Thread): i32 {
   }
   while (thread.position < thread.end) {
     if (thread.out + REPLY_ROOM > thread.outLimit) return STOP_OUTPUT_FULL;
+    if (executeRun(thread)) {
+      if (shouldPublish(thread)) return PUBLISH;
+      continue;
+    }
     const parsed = parse(thread);
     if (parsed != PARSED) {
       if (parsed == NOTHING) {

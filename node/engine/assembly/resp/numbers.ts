@@ -56,9 +56,16 @@ export function writeInteger(to: usize, value: i64): u32 {
  * Whether the bytes are the canonical decimal form of a 64-bit integer (no sign but a minus, no
  * leading zero, no space), as Redis' string2ll takes it. The value then comes from `parsedInteger`.
  */
+// @ts-ignore: decorator
+@inline
 export function isInteger(from: usize, length: u32): bool {
-  if (length == 0 || length > 20) return false;
+  // Most strings say by their first byte that they are none.
   const first = <u32>load<u8>(from);
+  return (first - 48 <= 9 || first == 45) && isIntegerAt(from, length, first);
+}
+
+function isIntegerAt(from: usize, length: u32, first: u32): bool {
+  if (length == 0 || length > 20) return false;
   const negative = first == 45;
   const start: u32 = negative ? 1 : 0;
   if (start == length) return false;

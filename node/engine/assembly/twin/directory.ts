@@ -28,6 +28,7 @@ import {
   Table,
   tableAt,
   tableOfSlot,
+  touchRecords,
 } from './table';
 
 @unmanaged
@@ -212,6 +213,7 @@ function split(thread: Thread, side: Side, hash: u64, table: Table, must: bool):
   }
   low.removal = table.removal;
   high.removal = table.removal;
+  touchRecords(thread, table);
   const slots = table.groups << 4;
   for (let index: u32 = 0; index < slots; index++) {
     const record = recordAt(table, index);

@@ -113,6 +113,16 @@ export function integerOf(record: usize): i64 {
 }
 // @ts-ignore: decorator
 @inline
+export function isInline(record: usize): bool {
+  return formOf(record) == FORM_INLINE;
+}
+// @ts-ignore: decorator
+@inline
+export function inlineLength(record: usize): u32 {
+  return load<u8>(record, 11);
+}
+// @ts-ignore: decorator
+@inline
 export function blobOf(record: usize): usize {
   return load<u32>(cellOf(record), 8);
 }
@@ -198,6 +208,25 @@ function makeRecord(
     store<u8>(record, <u8>length, 10);
   }
   copyBytes(at, key, length);
+  return record;
+}
+
+/** The usual record: a short key and a short value, no expiry. 0: no memory. */
+// @ts-ignore: decorator
+@inline
+export function recordOfShort(
+  thread: Thread,
+  key: usize,
+  length: u32,
+  value: usize,
+  bytes: u32,
+): usize {
+  const record = allocate(thread, HEADER_BYTES + length + bytes, KIND_RECORDS, false);
+  if (record == 0) return 0;
+  store<u32>(record, (FORM_INLINE << 24) | thread.accessClock);
+  store<u16>(record, <u16>(length | (bytes << 8)), 10);
+  copyBytes(record + HEADER_BYTES, key, length);
+  copyBytes(record + HEADER_BYTES + length, value, bytes);
   return record;
 }
 
@@ -306,12 +335,26 @@ function ownBytes(record: usize): u32 {
 }
 
 /** Bytes of key and value with all that storing them costs, for a shard's statistics. */
+// @ts-ignore: decorator
+@inline
 export function footprint(record: usize): u32 {
   let bytes = grossBytes(ownBytes(record));
   if (formOf(record) == FORM_POINTER) {
     bytes += grossBytes(load<u32>(cellOf(record)) + BLOB_HEADER_BYTES);
   }
   return bytes;
+}
+
+/** Whether two records take the same bytes for sure: form, expiry and both lengths are equal. */
+// @ts-ignore: decorator
+@inline
+export function sameShape(a: usize, b: usize): bool {
+  return (
+    formOf(a) != FORM_POINTER &&
+    load<u8>(a, 3) == load<u8>(b, 3) &&
+    load<u8>(a, 10) != 255 &&
+    load<u16>(a, 10) == load<u16>(b, 10)
+  );
 }
 
 export function freeRecord(thread: Thread, record: usize): void {

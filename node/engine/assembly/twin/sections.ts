@@ -19,6 +19,9 @@ import { header, SECTION_STRIDE, SECTIONS, snapshotOf, Thread } from '../layout'
 
 /** Word beside the counter: 1 when a writer sleeps until this thread leaves. */
 const SLEEPER: usize = 64;
+/** A word that stays 0: test builds sleep on it. */
+const PAUSE: usize = 96;
+const PAUSE_NANOSECONDS: i64 = 100_000;
 
 // @ts-ignore: decorator
 @inline
@@ -40,10 +43,15 @@ export function announceLate(thread: Thread): void {
   const section = sectionOf(thread.id);
   if (atomic.load<u32>(section) & 1) return;
   // As if the thread lost its processor just here.
-  for (let turn: u32 = 0; turn < SPIN_TURNS << 3; turn++) {
-    if (atomic.load<u32>(section) & 1) return;
-  }
+  atomic.wait<i32>(section + PAUSE, 0, PAUSE_NANOSECONDS);
   atomic.add<u32>(section, 1);
+}
+
+/** Test builds only: every eighth look-up loses its processor while it holds a record. */
+export function pauseReader(thread: Thread): void {
+  if ((++thread.pauses & 7) == 0) {
+    atomic.wait<i32>(sectionOf(thread.id) + PAUSE, 0, PAUSE_NANOSECONDS);
+  }
 }
 
 // @ts-ignore: decorator

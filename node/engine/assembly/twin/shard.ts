@@ -60,7 +60,8 @@ export class Shard {
   batchLeadership: u32;
   exists: u32;
   reserved3: u32;
-  reserved4: u64;
+  /** Sequence before the open batch. */
+  batchSequence: u64;
   reserved5: u64;
   reserved6: u64;
   // Behind the mutex.
@@ -78,8 +79,6 @@ export class Shard {
   keys: u32;
   bytes: u64;
   sequence: u64;
-  /** Sequence before the open batch. */
-  batchSequence: u64;
   sweepCursor: u64;
 }
 const SNAPSHOT: usize = 248;

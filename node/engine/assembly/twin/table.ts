@@ -143,6 +143,23 @@ export function findKey(start: Table, hash: u64, key: usize, length: u32): usize
   }
 }
 
+/** Where a search starts to look. */
+// @ts-ignore: decorator
+@inline
+export function homeControl(table: Table, hash: u64): usize {
+  return controlOf(table, homeGroup(hash, table.depth, table.groups));
+}
+
+/** The first slot of the home group that may hold a key of this hash, or 0: a guess, no key is read. */
+// @ts-ignore: decorator
+@inline
+export function candidate(table: Table, hash: u64): usize {
+  const group = homeGroup(hash, table.depth, table.groups);
+  const control = v128.load(controlOf(table, group));
+  const hits = i8x16.bitmask(i8x16.eq(control, i8x16.splat(<i8>(hash & 127))));
+  return hits == 0 ? 0 : slotsOf(table, group) + (<usize>ctz(hits) << 2);
+}
+
 /** Address of the slot that holds this very record, or 0: no key is read. */
 export function findRecord(start: Table, hash: u64, record: u32): usize {
   const pattern = i8x16.splat(<i8>(hash & 127));
@@ -197,6 +214,8 @@ export function place(table: Table, hash: u64, record: u32): void {
 }
 
 /** Another record of the same key. */
+// @ts-ignore: decorator
+@inline
 export function replace(table: Table, slot: usize, record: u32): void {
   if (expires(load<u32>(slot))) table.expiring--;
   if (expires(record)) table.expiring++;
@@ -242,12 +261,24 @@ export function hashOfRecord(record: usize): u64 {
   return hashKey(keyOf(record), keyLength(record));
 }
 
+/** Loads all records of a table, so that the waits for them overlap: their keys are hashed next. */
+export function touchRecords(thread: Thread, table: Table): void {
+  let sum: u64 = 0;
+  const slots = table.groups << 4;
+  for (let index: u32 = 0; index < slots; index++) {
+    const record = recordAt(table, index);
+    if (record != 0) sum += load<u64>(record) + load<u64>(record, 28);
+  }
+  thread.touched = <u32>sum;
+}
+
 /** A table of another size with the same entries and no deleted marks, or 0. Frees the old one. */
 export function rebuild(thread: Thread, from: Table, groups: u32, must: bool): Table {
   const to = makeTable(thread, groups, from.depth, must);
   if (addressOfTable(to) == 0) return to;
   to.next = from.next;
   to.removal = from.removal;
+  touchRecords(thread, from);
   const slots = from.groups << 4;
   for (let index: u32 = 0; index < slots; index++) {
     const record = recordAt(from, index);

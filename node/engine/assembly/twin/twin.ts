@@ -2,8 +2,10 @@
  * The twin of a shard: changes of the hidden side, freeze, commit, rollback, swap, drain, replay.
  * The picture is in shard.ts.
  *
- * The log of a batch has an entry of 24 bytes for each change: hash, sequence, reference after,
- * reference before. Replaying needs no key: the other side holds exactly the references `before`.
+ * The log of a batch has an entry of 32 bytes for each change: hash, sequence, reference after,
+ * reference before, place in its table and the groups of that. Replaying needs no key: the other
+ * side holds exactly the references `before`, and mostly at the same place of a table of that shape.
+ * A reference stands in a side once, so where it is found, it is the one.
  */
 import {
   BATCH_ENTRIES_MAX,
@@ -14,9 +16,9 @@ import {
 } from '../generated/constants';
 import { KIND_INDEX, snapshotOf, Thread } from '../layout';
 import { allocate, free } from '../memory/allocator';
-import { change, settle } from './directory';
+import { change, settle, tableOf } from './directory';
 import { lockWaiting, tryLock, unlock, wake } from './lock';
-import { footprint, freeRecord } from './record';
+import { footprint, freeRecord, sameShape } from './record';
 import { hasDrained, takeSnapshot, waitForDrain } from './sections';
 import {
   addressOfShard,
@@ -29,8 +31,9 @@ import {
   STATE_SWAPPED,
   visibleSide,
 } from './shard';
+import { addressOfTable, bytesOfTable, replace, Table } from './table';
 
-export const LOG_ENTRY_BYTES: u32 = 24;
+export const LOG_ENTRY_BYTES: u32 = 32;
 /** Entries of a log that is kept between batches. */
 export const LOG_ENTRIES_KEPT: u32 = 64;
 
@@ -91,9 +94,14 @@ export function finish(thread: Thread, shard: Shard): bool {
 }
 
 /** Room for so many entries more in the log; false: no memory. */
+// @ts-ignore: decorator
+@inline
 export function reserveLog(thread: Thread, shard: Shard, entries: u32, must: bool): bool {
+  return shard.logEntries + entries <= shard.logCapacity || growLog(thread, shard, entries, must);
+}
+
+function growLog(thread: Thread, shard: Shard, entries: u32, must: bool): bool {
   const wanted = shard.logEntries + entries;
-  if (wanted <= shard.logCapacity) return true;
   let capacity = max<u32>(shard.logCapacity, LOG_ENTRIES_KEPT);
   while (capacity < wanted) capacity <<= 1;
   const log = allocate(thread, capacity * LOG_ENTRY_BYTES, KIND_INDEX, must);
@@ -123,28 +131,50 @@ export function write(
 ): bool {
   if (!reserveLog(thread, shard, 1, must)) return false;
   const side = sideOf(shard, hiddenSide(shard));
-  if (!change(thread, side, hash, before, after, sequence, must, slot)) return false;
+  const table = tableOf(side, hash);
+  const groups = table.groups;
+  if (before != 0 && after != 0 && table.next == 0) {
+    replace(table, slot, after);
+  } else if (!change(thread, side, hash, before, after, sequence, must, slot)) {
+    return false;
+  }
+  const place = <u32>(slot - addressOfTable(table));
   const entry = entryAt(shard, shard.logEntries++);
   store<u64>(entry, hash);
   store<u64>(entry, sequence, 8);
   store<u32>(entry, after, 16);
   store<u32>(entry, before, 20);
-  account(shard, before, after);
-  if (before != 0) thread.heldGarbage += footprint(before);
+  // Outside of the table: a link of a chain, or no slot at all.
+  store<u32>(entry, before != 0 && place < bytesOfTable(groups) ? place : 0, 24);
+  store<u32>(entry, groups, 28);
+  thread.heldGarbage += account(shard, before, after);
   thread.heldEntries++;
   if (BREAK_FREE_EARLY && before != 0) freeRecord(thread, before);
   return true;
 }
 
-function account(shard: Shard, before: u32, after: u32): void {
+/** Keeps the shard's statistics; returns the bytes of what was replaced. */
+// @ts-ignore: decorator
+@inline
+function account(shard: Shard, before: u32, after: u32): u32 {
+  if (before != 0 && after != 0) {
+    const bytes = footprint(before);
+    if (!sameShape(before, after)) shard.bytes += <u64>footprint(after) - bytes;
+    return bytes;
+  }
+  return accountOne(shard, before, after);
+}
+
+function accountOne(shard: Shard, before: u32, after: u32): u32 {
   if (after != 0) {
     shard.keys++;
     shard.bytes += footprint(after);
   }
-  if (before != 0) {
-    shard.keys--;
-    shard.bytes -= footprint(before);
-  }
+  if (before == 0) return 0;
+  const bytes = footprint(before);
+  shard.keys--;
+  shard.bytes -= bytes;
+  return bytes;
 }
 
 /** Whether what this thread has not published yet is so much that it should. */
@@ -175,6 +205,16 @@ function swap(shard: Shard): void {
   atomic.store<u32>(addressOfShard(shard) + offsetof<Shard>('side'), 1 - visibleSide(shard));
 }
 
+/** The slot that holds an entry's `before`, if it is where it was on the other side; else 0. */
+// @ts-ignore: decorator
+@inline
+function samePlace(table: Table, entry: usize, before: u32): usize {
+  const place = <usize>load<u32>(entry, 24);
+  if (place == 0 || table.groups != load<u32>(entry, 28)) return 0;
+  const slot = addressOfTable(table) + place;
+  return load<u32>(slot) == before ? slot : 0;
+}
+
 /** Applies the log to the side that was visible, then frees what was replaced. */
 function replay(thread: Thread, shard: Shard): void {
   const entries = shard.logEntries;
@@ -183,15 +223,13 @@ function replay(thread: Thread, shard: Shard): void {
   if (!BREAK_SKIP_REPLAY) {
     for (let index: u32 = 0; index < entries; index++) {
       const entry = entryAt(shard, index);
-      change(
-        thread,
-        side,
-        load<u64>(entry),
-        load<u32>(entry, 20),
-        load<u32>(entry, 16),
-        load<u64>(entry, 8),
-        true,
-      );
+      const hash = load<u64>(entry);
+      const after = load<u32>(entry, 16);
+      const before = load<u32>(entry, 20);
+      const table = tableOf(side, hash);
+      const slot = samePlace(table, entry, before);
+      if (slot != 0 && after != 0) replace(table, slot, after);
+      else change(thread, side, hash, before, after, load<u64>(entry, 8), true, slot);
     }
   }
   if (!BREAK_FREE_EARLY) {
