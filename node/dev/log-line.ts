@@ -1,14 +1,7 @@
 /** A node's JSON log lines as plain lines for a terminal. */
 
-const levels: Readonly<Record<number, string>> = {
-  10: 'trace',
-  20: 'debug',
-  30: 'info',
-  40: 'warning',
-  50: 'error',
-  60: 'fatal',
-};
-const WARNING = 40;
+/** Levels that a terminal is spared. */
+const quiet = new Set(['trace', 'debug', 'info']);
 
 /** Fields that tell nothing to somebody who looks at a terminal. */
 const dull = new Set(['level', 'time', 'pid', 'hostname', 'msg', 'node', 'name']);
@@ -21,13 +14,13 @@ export function showLine(
 ): string | undefined {
   const fields = parse(line);
   if (fields === undefined) return line.trim() === '' ? undefined : `${node}: ${line}`;
-  const level = Number(fields['level']);
-  if (!verbose && level < WARNING) return undefined;
+  const level = String(fields['level']);
+  if (!verbose && quiet.has(level)) return undefined;
   const rest = Object.entries(fields)
     .filter(([name]) => !dull.has(name))
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
   const message = String(fields['msg'] ?? '');
-  return [`${node}: ${levels[level] ?? level}: ${message}`, ...rest].join(' ');
+  return [`${node}: ${level === 'warn' ? 'warning' : level}: ${message}`, ...rest].join(' ');
 }
 
 function parse(line: string): Readonly<Record<string, unknown>> | undefined {

@@ -72,18 +72,18 @@ describe('ports of the local cluster', () => {
 });
 
 describe('log lines of the local cluster', () => {
-  const line = (level: number): string =>
+  const line = (level: string): string =>
     JSON.stringify({ level, time: 1, pid: 2, node: 'local-0', shard: 3, msg: 'lease-lost' });
 
   it('are plain, without what tells nothing', () => {
-    expect(showLine('local-0', line(50), { verbose: false })).to.equal(
+    expect(showLine('local-0', line('error'), { verbose: false })).to.equal(
       'local-0: error: lease-lost shard=3',
     );
   });
 
   it('are warnings and worse, unless all are asked for', () => {
-    expect(showLine('local-0', line(30), { verbose: false })).to.equal(undefined);
-    expect(showLine('local-0', line(30), { verbose: true })).to.contain('info: lease-lost');
+    expect(showLine('local-0', line('info'), { verbose: false })).to.equal(undefined);
+    expect(showLine('local-0', line('info'), { verbose: true })).to.contain('info: lease-lost');
   });
 
   it('are shown as they are where they are no JSON', () => {

@@ -14,6 +14,7 @@ export function makeLog({ level, node, thread }: LogOptions): Logger {
   return pino(
     {
       level,
+      formatters: { level: (label) => ({ level: label }) },
       base: thread === undefined ? { node } : { node, thread },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
     },
