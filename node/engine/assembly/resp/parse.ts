@@ -114,7 +114,7 @@ function parseArguments(thread: Thread, from: usize, count: u32): i32 {
     const head = at + 6 <= end ? load<u32>(at) : 0;
     const first = ((head >> 8) & 255) - 48;
     const second = ((head >> 16) & 255) - 48;
-    if ((head & 0xff0000ff) == 0x0d000024 && first <= 9 && second <= 9) {
+    if ((head & 0xff0000ff) == 0x0d000024 && first - 1 <= 8 && second <= 9) {
       length = first * 10 + second;
       at += 5;
     } else if ((head & 0xff00ff) == 0x0d0024 && first <= 9) {

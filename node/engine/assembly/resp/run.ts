@@ -25,7 +25,7 @@ import { holds } from '../twin/lock';
 import { cellOf, inlineLength, isExpired, isInline, touch } from '../twin/record';
 import { pauseReader } from '../twin/sections';
 import { addressOfShard, Shard, shardOfSlot, sideOf, visibleSide } from '../twin/shard';
-import { addressOfTable, candidate, homeControl, Table, tableAt } from '../twin/table';
+import { addressOfTable, candidate, homeControl, openSlot, Table, tableAt } from '../twin/table';
 import { hiddenSide, LOCKED, shouldPublish, tryOpen } from '../twin/twin';
 import { connectionOf } from './parse';
 import { writeBulk, writeNull } from './reply';
@@ -176,7 +176,10 @@ function touchRun(thread: Thread, commands: u32): void {
     const table = tableAt(entry.place);
     const slot = candidate(table, entry.hash);
     entry.place = <u32>slot;
-    if (slot == 0) continue;
+    if (slot == 0) {
+      if (entry.value != 0) sum += touchOpen(shardOf(entry), table, entry.hash);
+      continue;
+    }
     sum += load<u32>(slot);
     if (entry.value != 0) sum += touchOther(shardOf(entry), table, entry.hash, slot);
   }
@@ -197,6 +200,15 @@ function touchOther(shard: Shard, table: Table, hash: u64, slot: usize): u32 {
   const other = tableOf(sideOf(shard, visibleSide(shard)), hash);
   if (other.groups != table.groups) return 0;
   return load<u32>(addressOfTable(other) + (slot - addressOfTable(table)));
+}
+
+/** The slots that a new key will take on both sides. */
+// @ts-ignore: decorator
+@inline
+function touchOpen(shard: Shard, table: Table, hash: u64): u32 {
+  const slot = openSlot(table, hash);
+  const other = openSlot(tableOf(sideOf(shard, visibleSide(shard)), hash), hash);
+  return (slot == 0 ? 0 : load<u32>(slot)) + (other == 0 ? 0 : load<u32>(other));
 }
 
 /** Executes commands in order; returns how many. `thread.position` and `thread.out` follow. */

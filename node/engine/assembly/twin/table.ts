@@ -160,6 +160,15 @@ export function candidate(table: Table, hash: u64): usize {
   return hits == 0 ? 0 : slotsOf(table, group) + (<usize>ctz(hits) << 2);
 }
 
+/** The slot of the home group that a new key would take, or 0: a guess. */
+// @ts-ignore: decorator
+@inline
+export function openSlot(table: Table, hash: u64): usize {
+  const group = homeGroup(hash, table.depth, table.groups);
+  const open = i8x16.bitmask(v128.load(controlOf(table, group)));
+  return open == 0 ? 0 : slotsOf(table, group) + (<usize>ctz(open) << 2);
+}
+
 /** Address of the slot that holds this very record, or 0: no key is read. */
 export function findRecord(start: Table, hash: u64, record: u32): usize {
   const pattern = i8x16.splat(<i8>(hash & 127));
