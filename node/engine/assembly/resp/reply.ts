@@ -51,6 +51,16 @@ export function replyInteger(thread: Thread, value: i64): void {
 // @ts-ignore: decorator
 @inline
 export function writeBulkHeader(to: usize, length: u32): u32 {
+  if (length < 10) {
+    store<u32>(to, 0x0a0d3024 | (length << 8));
+    return 4;
+  }
+  if (length < 100) {
+    const tens = (length * 103) >> 10;
+    store<u32>(to, 0x0d303024 | (tens << 8) | ((length - tens * 10) << 16));
+    store<u8>(to, 10, 4);
+    return 5;
+  }
   store<u8>(to, 36);
   const size = 1 + writeUnsigned(to + 1, length);
   store<u16>(to + size, 0x0a0d);
