@@ -129,7 +129,7 @@ function parseArguments(thread: Thread, from: usize, count: u32): i32 {
       length = load<u32>(numberScratch(thread));
       at = thread.next;
     }
-    if (at + length + 2 > end) {
+    if (length + 2 > end - at) {
       thread.needed = <u32>(at + length + 2 - thread.position);
       const headBytes = headBytesOf(at);
       leaveCheckpoint(thread, at - headBytes, index, count);
@@ -180,8 +180,9 @@ function checkRest(thread: Thread, connection: Connection): i32 {
     } else {
       result = readBulkHead(thread, at);
       if (result == PARSED) {
-        next = <usize>thread.next + load<u32>(numberScratch(thread)) + 2;
-        if (next > end) {
+        const bytes = load<u32>(numberScratch(thread)) + 2;
+        next = <usize>thread.next + bytes;
+        if (bytes > end - thread.next) {
           thread.needed = <u32>(next - thread.position);
           result = INCOMPLETE;
         }

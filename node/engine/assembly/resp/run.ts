@@ -114,7 +114,8 @@ function readRun(thread: Thread): u32 {
     const keyHead = bulkHead(at + 13);
     const length = keyHead & 0xffffff;
     const key = at + 13 + (keyHead >> 24);
-    if (keyHead == 0 || length > keyMax) break;
+    // Lengths are compared with what is there: an address plus a length may not fit 32 bits.
+    if (keyHead == 0 || length > keyMax || key > end || length + 2 > end - key) break;
     let next = key + length + 2;
     let value: usize = 0;
     let bytes: u32 = 0;
@@ -123,10 +124,9 @@ function readRun(thread: Thread): u32 {
       const valueHead = bulkHead(next);
       bytes = valueHead & 0xffffff;
       value = next + (valueHead >> 24);
-      if (valueHead == 0 || bytes > valueMax) break;
+      if (valueHead == 0 || bytes > valueMax || value > end || bytes + 2 > end - value) break;
       next = value + bytes + 2;
     }
-    if (next > end) break;
     const shard = shardOfSlot(slotOf(key, length));
     if (isSet && !holds(thread, shard) && !open(thread, shard)) break;
     const entry = entryAt(thread, count++);
@@ -187,8 +187,8 @@ function touchRun(thread: Thread, commands: u32): void {
     const entry = entryAt(thread, index);
     if (entry.place == 0) continue;
     const record = <usize>load<u32>(entry.place);
-    // A record of the usual size may cross into a second line.
-    sum += load<u32>(record) + load<u8>(record + 12 + entry.length);
+    // A record of the usual size may cross into a second line. It may be another key's, a shorter one.
+    sum += load<u32>(record) + load<u8>(record + 12 + min<u32>(entry.length, 64));
   }
   thread.touched = sum;
 }
