@@ -64,7 +64,7 @@ import { BUSY, LOCKED, openWaiting, publishHeld, shouldPublish } from '../twin/t
 import { connectionOf, dropArguments, INCOMPLETE, NOTHING, parse, PARSED } from './parse';
 import { dropPieces, sendPieces } from './pieces';
 import { replyCommandName, replyText } from './reply';
-import { executeRun, REPLY_ROOM } from './run';
+import { executeRun, mayRun, REPLY_ROOM } from './run';
 
 /** The call published on the way and goes on. */
 const PUBLISH: i32 = 110;
@@ -159,7 +159,7 @@ function run(thread: Thread): i32 {
   }
   while (thread.position < thread.end) {
     if (thread.out + REPLY_ROOM > thread.outLimit) return STOP_OUTPUT_FULL;
-    if (executeRun(thread)) {
+    if (mayRun(thread) && executeRun(thread)) {
       if (shouldPublish(thread)) return PUBLISH;
       continue;
     }

@@ -90,6 +90,14 @@ function longerHead(at: usize): u32 {
   return 0;
 }
 
+/** Whether a run may begin here: two arguments or three, the first of three letters. */
+// @ts-ignore: decorator
+@inline
+export function mayRun(thread: Thread): bool {
+  const start = load<u64>(thread.position);
+  return start == FRAME_OF_TWO || start == FRAME_OF_THREE;
+}
+
 /** Executes a run at `thread.position`; false: the command there goes the general way. */
 export function executeRun(thread: Thread): bool {
   if (connectionOf(thread).checkpoint != 0) return false;
