@@ -24,6 +24,8 @@ export function sendSnapshot(
 ): void {
   const { to, progress, leadership, member } = given;
   if (member) {
+    // It is to be removed first, which is for all rules.
+    if (progress.snapshot === undefined) state.changed = true;
     progress.snapshot ??= { number: undefined, cuts: 0, out: undefined };
     return;
   }

@@ -50,49 +50,30 @@
  *
  * ## How it is built
  *
- * Each input changes what is known; then `#advance` looks at the whole state and does what follows from it
- * ("level-based"): it doesn't matter by which input something became known. Rules that write are functions
+ * Each input changes what is known; then `advance` looks at the whole state and does what follows from it
+ * ("level-based"): it doesn't matter by which input something became known. What comes with every batch touches
+ * few rules, and only those are looked at then (advance.ts; `core.bench.ts` measures). Rules that write are functions
  * of the state that return an `Intent`; the first one that wants something gets the one request that may
  * be out. Each file of this folder holds one concern, with its rules at its top.
  */
 
+import { advance } from './advance.ts';
 import { assert } from './assert.ts';
 import { Backoff, seededRandom } from './backoff.ts';
 import { cutTaken } from './catch-up.ts';
-import { dropUnneeded, provide } from './data.ts';
-import { campaign, takeFreeLease } from './election.ts';
 import { hear, receive } from './follower.ts';
-import { handOver, preferFirst, startHandOver } from './hand-over.ts';
+import { startHandOver } from './hand-over.ts';
 import type { Refused } from './heartbeats.ts';
 import { epoch, type Incarnation, nodeOf } from './identity.ts';
-import { enoughInSync } from './in-sync.ts';
 import type { CoreServing, Effect, Input } from './io.ts';
-import { followLease } from './leadership.ts';
-import { type Cause, noEdit } from './lease.ts';
+import type { Cause } from './lease.ts';
 import { limits } from './limits.ts';
 import { Log, type Position, start } from './log.ts';
-import { startNextGeneration } from './loss.ts';
-import { grow, shrink } from './membership.ts';
 import type { LedShard } from './messages.ts';
 import { givePromise, takePromise } from './promises.ts';
-import { isAlone, readUntilMs } from './reads.ts';
-import { commit, hasInherited, mayWrite, replicate, takeWrite } from './replicate.ts';
-import {
-  beginShutdown,
-  continueShutdown,
-  countForbidden,
-  finishShutdown,
-  isIdle,
-  release,
-} from './shutdown.ts';
-import {
-  type CoreOptions,
-  type Intent,
-  isBroken,
-  type Leadership,
-  type State,
-  tell,
-} from './state.ts';
+import { takeWrite } from './replicate.ts';
+import { beginShutdown, countForbidden } from './shutdown.ts';
+import { type CoreOptions, type Leadership, type State, tell } from './state.ts';
 import { wakeAtMs } from './timers.ts';
 import { LeaseTracker } from './tracker.ts';
 
@@ -100,15 +81,22 @@ export class ShardCore {
   readonly #state: State;
 
   constructor(options: CoreOptions) {
-    const effects: Effect[] = [];
     const random = seededRandom(options.seed);
+    const tell = (effect: Effect): void => {
+      this.#state.effects.push(effect);
+    };
     this.#state = {
       options,
-      effects,
-      tracker: new LeaseTracker((effect) => effects.push(effect), rereadCause(options)),
+      effects: [],
+      tracker: new LeaseTracker(tell, rereadCause(options)),
       reads: new Backoff(random),
       writes: new Backoff(random),
       nowMs: Number.NEGATIVE_INFINITY,
+      changed: true,
+      promisesChanged: false,
+      rulesDueMs: Number.POSITIVE_INFINITY,
+      campaignPlan: undefined,
+      sets: { maximal: new Set(), minimal: new Set(), isAnothers: false, changes: -1 },
       totalLoss: options.totalLoss,
       leadership: undefined,
       leftEpoch: undefined,
@@ -138,10 +126,13 @@ export class ShardCore {
   /** What the shell must do now. Throws InvariantError when the shell breaks the contract. */
   step(input: Input, nowMs: number): readonly Effect[] {
     const state = this.#state;
-    state.nowMs = Math.max(nowMs, state.nowMs);
+    if (nowMs > state.nowMs) state.nowMs = nowMs;
     take(state, input);
     advance(state);
-    return state.effects.splice(0);
+    const { effects } = state;
+    if (effects.length === 0) return none;
+    state.effects = [];
+    return effects;
   }
 
   /** When to step with `tick`; undefined: only other inputs matter. */
@@ -183,7 +174,37 @@ export class ShardCore {
   }
 }
 
+const none: readonly Effect[] = [];
+
 function take(state: State, input: Input): void {
+  switch (input.kind) {
+    // These come by the thousand: they say themselves whether they changed more than the log.
+    case 'message':
+      receive(state, input.from, input.message);
+      break;
+    case 'write':
+      takeWrite(state, input.entries);
+      break;
+    case 'promised':
+      takePromise(state, input);
+      break;
+    case 'promise-refused':
+      hear(state, input.epoch);
+      break;
+    case 'tick':
+      break;
+    default:
+      state.changed = true;
+      takeRare(state, input);
+  }
+}
+
+type RareInput = Exclude<
+  Input,
+  { kind: 'message' | 'write' | 'promised' | 'promise-refused' | 'tick' }
+>;
+
+function takeRare(state: State, input: RareInput): void {
   const { tracker, reads, writes, nowMs } = state;
   countForbidden(state, input);
   switch (input.kind) {
@@ -219,23 +240,11 @@ function take(state: State, input: Input): void {
       writes.failed(nowMs);
       tell(state, { kind: 'store-trouble', message: input.message });
       break;
-    case 'message':
-      receive(state, input.from, input.message);
-      break;
     case 'peer':
       takePeer(state, input);
       break;
     case 'leave':
       state.leaving.add(input.incarnation);
-      break;
-    case 'promised':
-      takePromise(state, input);
-      break;
-    case 'promise-refused':
-      hear(state, input.epoch);
-      break;
-    case 'write':
-      takeWrite(state, input.entries);
       break;
     case 'cut':
       cutTaken(state, input);
@@ -261,8 +270,6 @@ function take(state: State, input: Input): void {
     case 'data-dropped':
       state.data = { kind: 'absent' };
       break;
-    case 'tick':
-      break;
     case 'policy':
       state.totalLoss = input.totalLoss;
       break;
@@ -272,135 +279,12 @@ function take(state: State, input: Input): void {
   }
 }
 
-function advance(state: State): void {
-  if (state.stopped) return;
-  followLease(state);
-  continueShutdown(state);
-  if (state.leadership !== undefined) preferFirst(state, state.leadership);
-  commit(state);
-  const intent = decide(state);
-  publish(state);
-  dropUnneeded(state, intent);
-  request(state, intent);
-  replicate(state);
-  commit(state);
-  publish(state);
-}
-
-/** The first rule that wants something written. The order is that of their urgency. */
-function decide(state: State): Intent | undefined {
-  return (
-    release(state) ??
-    startNextGeneration(state) ??
-    takeFreeLease(state) ??
-    campaign(state) ??
-    handOver(state) ??
-    shrink(state) ??
-    grow(state) ??
-    settle(state)
-  );
-}
-
-/** A compare-and-set of unknown fate, and nothing else to write: a no-op settles it (rule 2). */
-function settle(state: State): Intent | undefined {
-  const lease = state.tracker.current;
-  if (lease === undefined || !state.tracker.hasUnresolved) return undefined;
-  return { base: lease, edit: noEdit(lease) };
-}
-
-/** Sends the one request that is due, if any. */
-function request(state: State, intent: Intent | undefined): void {
-  const { tracker, writes, nowMs } = state;
-  if (tracker.busy) return;
-  if (isIdle(state)) {
-    finishShutdown(state);
-    return;
-  }
-  if (tracker.readWanted) {
-    readIfDue(state);
-    return;
-  }
-  if (intent === undefined) {
-    if (state.stopping) finishShutdown(state);
-    else recheck(state);
-    return;
-  }
-  if (intent.data !== undefined && !provide(state, intent.data)) return;
-  if (writes.dueMs > nowMs) return;
-  const { confirmedAfter } = intent;
-  if (confirmedAfter !== undefined && tracker.confirmedBy <= confirmedAfter) {
-    readIfDue(state);
-    return;
-  }
-  state.attempt = intent.edit;
-  const write = tracker.write(intent.base, intent.edit);
-  // A leader's reads and writes stop before what may end or widen its leadership is sent.
-  if (state.leadership !== undefined) publish(state);
-  state.effects.push(write);
-}
-
-/** Looks again for a Lease that no watch has told, until one does. */
-function recheck(state: State): void {
-  const { tracker, nowMs } = state;
-  if (!tracker.unwatched) {
-    state.recheckAtMs = undefined;
-  } else if (state.recheckAtMs === undefined) {
-    state.recheckAtMs = nowMs + limits.recheckMs;
-  } else if (state.recheckAtMs <= nowMs) {
-    state.recheckAtMs = undefined;
-    readIfDue(state);
-  }
-}
-
-function readIfDue({ tracker, reads, effects, nowMs }: State): void {
-  if (reads.dueMs <= nowMs) effects.push(tracker.read());
-}
-
-/** Brings the control block up to date with the state. */
 /** A node's newest incarnation; a restart, or a refused connection, is the certain end of the one before. */
 function takePeer(state: State, { incarnation, state: now }: Extract<Input, { kind: 'peer' }>) {
   const { peers, leadership, nowMs } = state;
   peers.set(nodeOf(incarnation), { incarnation, state: now });
   const progress = leadership?.progress.get(incarnation);
   if (progress !== undefined && now === 'up') progress.resendAtMs = nowMs;
-}
-
-/** Brings the control block up to date with the state. */
-function publish(state: State): void {
-  const wanted = servingOf(state);
-  if (JSON.stringify(wanted, shown) === JSON.stringify(state.serving, shown)) return;
-  state.serving = wanted;
-  state.effects.push({ kind: 'publish', serving: wanted });
-}
-
-const shown = (_: string, value: unknown): unknown =>
-  value === Number.POSITIVE_INFINITY ? 'always' : value;
-
-function servingOf(state: State): CoreServing {
-  const { leadership, tracker, options } = state;
-  if (leadership === undefined) {
-    const taking = !state.stopping && tracker.writing?.leader === options.self;
-    return { role: taking ? 'starting' : 'elsewhere' };
-  }
-  const { epoch, generation } = leadership;
-  const leader = { role: 'leader', epoch, generation } as const;
-  if (options.replication === undefined) {
-    // The engine commits by itself: until this one is alone for certain, another may be asked for what it
-    // has not got, or hold what this one lacks. Nothing is served.
-    const alone = isAlone(state);
-    return { ...leader, readUntilMs: alone ? Number.POSITIVE_INFINITY : 0, writable: alone };
-  }
-  // Not before what it inherited is committed: a read that began earlier lacks what another acknowledged,
-  // and would pass a look at the clock afterwards. As `leader` comes later, the counter changes and stops it.
-  if (hasInherited(state, leadership) && !isBroken(state, 'take-over-reads-early')) {
-    return { role: 'starting' };
-  }
-  const serving = {
-    ...leader,
-    readUntilMs: readUntilMs(state),
-    writable: mayWrite(state, leadership),
-  };
-  return enoughInSync(state) ? serving : { ...serving, tooFewReplicas: true };
 }
 
 function rereadCause({ replication }: CoreOptions): Cause | undefined {

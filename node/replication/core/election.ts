@@ -3,7 +3,7 @@
 import { nextEpoch, nodeOf } from './identity.ts';
 import { type CurrentLease, isFree } from './lease.ts';
 import { limits } from './limits.ts';
-import { type Intent, isBroken, promiseMs, rank, type State } from './state.ts';
+import { type CampaignPlan, type Intent, isBroken, promiseMs, rank, type State } from './state.ts';
 
 /**
  * A free Lease goes to the first of the assignment, with the set = itself. No quorum read comes first:
@@ -30,8 +30,8 @@ export function takeFreeLease(state: State): Intent | undefined {
  */
 export function campaign(state: State): Intent | undefined {
   const lease = state.tracker.current;
-  const dueMs = campaignDueMs(state);
-  if (lease === undefined || dueMs === undefined || dueMs > state.nowMs) {
+  planCampaign(state);
+  if (lease === undefined || campaignDueMs(state) > state.nowMs) {
     state.campaignSince = undefined;
     return undefined;
   }
@@ -49,8 +49,20 @@ export function campaign(state: State): Intent | undefined {
   };
 }
 
-/** From when on this replica may campaign, if nothing changes; undefined: it may not. */
-export function campaignDueMs(state: State): number | undefined {
+/** From when on this replica may campaign, if nothing changes but promises; Infinity: it may not. */
+export function campaignDueMs(state: State): number {
+  const { campaignPlan: plan, givenUntilMs } = state;
+  if (plan === undefined) return Number.POSITIVE_INFINITY;
+  if (isBroken(state, 'campaign-unexpired')) return plan.notBeforeMs + plan.waitMs;
+  return Math.max(givenUntilMs, plan.notBeforeMs) + plan.waitMs;
+}
+
+/** Works out what `campaignDueMs` needs besides the promises, which come at any time. */
+export function planCampaign(state: State): void {
+  state.campaignPlan = planOf(state);
+}
+
+function planOf(state: State): CampaignPlan | undefined {
   const lease = state.tracker.current;
   const { options, leadership, data, epochSinceMs, heardEpoch } = state;
   const { self } = options;
@@ -64,16 +76,14 @@ export function campaignDueMs(state: State): number | undefined {
     state.complete &&
     lease.epoch >= heardEpoch;
   if (!may) return undefined;
-  const given = isBroken(state, 'campaign-unexpired')
-    ? Number.NEGATIVE_INFINITY
-    : state.givenUntilMs;
-  if (lease.leader === undefined || lease.leader === self) return given;
+  if (lease.leader === undefined || lease.leader === self) {
+    return { notBeforeMs: Number.NEGATIVE_INFINITY, waitMs: 0 };
+  }
   if (options.replication === undefined) return undefined;
   const sinceMs = epochSinceMs?.sinceMs ?? state.nowMs;
   const lengthMs = promiseMs(state);
-  return (
-    Math.max(given, sinceMs + lengthMs) + rankOf(state, lease) * lengthMs * limits.rankPromises
-  );
+  const waitMs = rankOf(state, lease) * lengthMs * limits.rankPromises;
+  return { notBeforeMs: sinceMs + lengthMs, waitMs };
 }
 
 /** How many members of the set come first, in the order of the assignment. */

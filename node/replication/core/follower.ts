@@ -8,7 +8,7 @@
 
 import { assert } from './assert.ts';
 import { provide } from './data.ts';
-import { type Epoch, type Incarnation, epoch as toEpoch } from './identity.ts';
+import type { Epoch, Incarnation } from './identity.ts';
 import { stepDown } from './leadership.ts';
 import { start } from './log.ts';
 import type { MessageBody, ShardMessage } from './messages.ts';
@@ -19,6 +19,7 @@ export function receive(state: State, from: Incarnation, message: ShardMessage):
   const { epoch, generation, body } = message;
   if (body.kind === 'hand-over') {
     state.tracker.observed(body.lease);
+    state.changed = true;
     return;
   }
   const known = state.tracker.lastKnown;
@@ -38,14 +39,20 @@ export function receive(state: State, from: Incarnation, message: ShardMessage):
     return;
   }
   if (state.stopping && !holdsCopy(state, generation)) return;
-  if (!provide(state, generation)) return;
+  if (!provide(state, generation)) {
+    state.changed = true;
+    return;
+  }
   follow(state, from, message);
 }
 
 /** A higher epoch ends a leadership, whoever tells of it (rule 13). */
 export function hear(state: State, epoch: Epoch): void {
-  state.heardEpoch = toEpoch(Math.max(state.heardEpoch, epoch));
   const { leadership } = state;
+  if (epoch > state.heardEpoch) {
+    state.heardEpoch = epoch;
+    state.changed = true;
+  }
   if (leadership !== undefined && epoch > leadership.epoch) {
     stepDown(state, leadership, 'HigherEpoch');
   }
@@ -53,7 +60,10 @@ export function hear(state: State, epoch: Epoch): void {
 
 function follow(state: State, from: Incarnation, { epoch, generation, body }: ShardMessage): void {
   const following = followingOf(state, from, epoch);
-  state.data = { kind: 'present', generation, used: true };
+  if (state.data.kind !== 'present' || !state.data.used) {
+    state.data = { kind: 'present', generation, used: true };
+    state.changed = true;
+  }
   switch (body.kind) {
     case 'entries':
       takeEntries(state, following, body);
@@ -74,6 +84,7 @@ function follow(state: State, from: Incarnation, { epoch, generation, body }: Sh
     case 'snapshot-end':
       if (following.snapshot?.number === body.snapshot && following.snapshot.cuts === body.cuts) {
         state.complete = true;
+        state.changed = true;
       }
       break;
   }
@@ -97,6 +108,7 @@ function followingOf(state: State, leader: Incarnation, epoch: Epoch): Following
     snapshot: undefined,
   };
   state.following = following;
+  state.changed = true;
   return following;
 }
 
@@ -122,6 +134,7 @@ function beginSnapshot(
   if (following.snapshot !== undefined && following.snapshot.number >= snapshot) return;
   following.snapshot = { number: snapshot, cuts: 0 };
   state.complete = false;
+  state.changed = true;
   state.log.reset(from);
   following.reconciledTo = from.sequence;
   state.effects.push({ kind: 'begin-snapshot', from });

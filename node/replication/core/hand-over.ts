@@ -33,7 +33,7 @@ export function handOver(state: State): Intent | undefined {
     leadership.handOver = undefined;
     return undefined;
   }
-  if (log.pending.length > 0) return undefined;
+  if (log.hasPending) return undefined;
   const epoch = nextEpoch(lease.epoch);
   const inSync = lease.inSync.includes(to) ? lease.inSync : [...lease.inSync, to];
   const { generation } = lease;

@@ -8,23 +8,25 @@
 
 import type { Incarnation } from './identity.ts';
 import type { BreakableRule } from './rules.ts';
-import { isBroken, minInSync, type State } from './state.ts';
-
-export interface InSyncSets {
-  readonly maximal: ReadonlySet<Incarnation>;
-  readonly minimal: ReadonlySet<Incarnation>;
-}
+import { type InSyncSets, isBroken, minInSync, type State } from './state.ts';
 
 /** Of the last Lease that was good: while it is lost the sets are frozen. */
-export function inSyncSets({ tracker }: Pick<State, 'tracker'>): InSyncSets {
-  const confirmed = tracker.lastKnown?.inSync ?? [];
-  return setsOf(confirmed, tracker.possibleEdits);
+export function inSyncSets(state: State): InSyncSets {
+  const { tracker, options } = state;
+  const { changes } = tracker;
+  if (state.sets.changes !== changes) {
+    const edits = tracker.possibleEdits;
+    const isAnothers = edits.some(({ leader }) => leader !== options.self);
+    const sets = setsOf(tracker.lastKnown?.inSync ?? [], edits);
+    state.sets = { ...sets, isAnothers, changes };
+  }
+  return state.sets;
 }
 
 export function setsOf(
   confirmed: readonly Incarnation[],
   edits: readonly { readonly inSync: readonly Incarnation[] }[],
-): InSyncSets {
+): Pick<InSyncSets, 'maximal' | 'minimal'> {
   const maximal = new Set(confirmed);
   let minimal = new Set(confirmed);
   for (const { inSync } of edits) {
@@ -45,10 +47,9 @@ export const promiseSet = (state: State): ReadonlySet<Incarnation> =>
 /** Whether enough copies are in sync for certain (rule 4). */
 export function enoughInSync(state: State): boolean {
   const { maximal, minimal } = inSyncSets(state);
-  const confirmed = state.tracker.lastKnown?.inSync.length ?? 0;
   let count = minimal.size;
   if (isBroken(state, 'minimum-of-maximal')) count = maximal.size;
-  if (isBroken(state, 'minimum-of-confirmed')) count = confirmed;
+  if (isBroken(state, 'minimum-of-confirmed')) count = state.tracker.lastKnown?.inSync.length ?? 0;
   return count >= minInSync(state);
 }
 
@@ -59,6 +60,7 @@ function without(
   late: readonly BreakableRule[],
 ): ReadonlySet<Incarnation> {
   const { maximal, minimal } = inSyncSets(state);
+  if (state.options.replication?.broken === undefined) return maximal;
   const confirmed = new Set(state.tracker.lastKnown?.inSync ?? []);
   if (early.some((rule) => isBroken(state, rule))) {
     return new Set([...maximal].filter((one) => minimal.has(one) || !confirmed.has(one)));

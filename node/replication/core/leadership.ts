@@ -33,6 +33,7 @@ export function followLease(state: State): void {
 export function stepDown(state: State, leadership: Leadership, reason: StepDownReason): void {
   state.leadership = undefined;
   state.following = undefined;
+  state.changed = true;
   tell(state, { kind: 'stepped-down', epoch: leadership.epoch, reason });
   // At once: an answer to the new leader, sent in this very step, may let it commit.
   if (state.options.replication !== undefined) {
@@ -87,6 +88,7 @@ function takeOver(state: State, lease: CurrentLease): void {
     sinceMs: state.nowMs,
     inheritedTo: log.last.sequence,
     progress: new Map(),
+    targets: [],
     batchTo: undefined,
     handOver: undefined,
     preferred: undefined,

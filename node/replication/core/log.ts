@@ -7,7 +7,7 @@
  * checksums stop the process.
  */
 
-import { assert } from './assert.ts';
+import { InvariantError } from './assert.ts';
 import { type Epoch, epoch } from './identity.ts';
 import { limits } from './limits.ts';
 
@@ -30,8 +30,12 @@ export const samePosition = (a: Position, b: Position): boolean =>
 
 export class Log {
   readonly #bytesMax: number;
-  /** Retained applied entries, then pending ones; without gaps. */
-  #entries: LogEntry[] = [];
+  /**
+   * Retained applied entries, then pending ones, without gaps: a ring, each entry at its sequence modulo the
+   * length. Taking a batch and forgetting an old one cost the same however much is retained.
+   */
+  #ring: (LogEntry | undefined)[] = new Array(ringLengthMin);
+  #retained = 0;
   /** The entry before the first retained one. */
   #base: Position = start;
   #applied: Position = start;
@@ -47,43 +51,46 @@ export class Log {
   }
 
   get last(): Position {
-    return this.#entries.at(-1) ?? this.#applied;
+    return this.#retained === 0 ? this.#base : this.#entry(this.#lastSequence);
+  }
+
+  get hasPending(): boolean {
+    return this.#applied.sequence < this.#lastSequence;
   }
 
   get pending(): readonly LogEntry[] {
-    return this.#entries.slice(this.#applied.sequence - this.#base.sequence);
+    return this.#between(this.#applied.sequence, this.#lastSequence);
   }
 
   /** Whether `position` is in this log; one that is applied and no longer retained is taken to be. */
   holds(position: Position): boolean {
-    if (position.sequence > this.last.sequence) return false;
-    if (position.sequence < this.#base.sequence) return true;
-    const own = this.at(position.sequence);
-    const same = samePosition(own, position);
-    const applied = position.sequence <= this.#applied.sequence;
-    assert(
-      same || !applied,
-      `the applied ${text(own)} differs from the leader's ${text(position)}`,
-    );
+    const { sequence } = position;
+    if (sequence > this.#lastSequence) return false;
+    if (sequence < this.#base.sequence) return true;
+    const own = this.#retainedAt(sequence);
+    const same = own.epoch === position.epoch;
+    if (!same && sequence <= this.#applied.sequence) {
+      throw new InvariantError(
+        `the applied ${text(own)} differs from the leader's ${text(position)}`,
+      );
+    }
     return same;
   }
 
   /** Whether everything after `position` can be had from here; false: only a snapshot helps. */
-  reaches(position: Position): boolean {
-    if (position.sequence < this.#base.sequence || position.sequence > this.last.sequence) {
-      return false;
-    }
-    return samePosition(this.at(position.sequence), position);
+  reaches({ epoch, sequence }: Position): boolean {
+    if (sequence < this.#base.sequence || sequence > this.#lastSequence) return false;
+    return this.#retainedAt(sequence).epoch === epoch;
   }
 
   /** Entries after a position that this log reaches: whole ones up to the bound of a message. */
   after(position: Position): readonly LogEntry[] {
-    const from = position.sequence - this.#base.sequence;
-    let to = from;
-    for (let bytes = 0; to < this.#entries.length && bytes < limits.messageBytesMax; to++) {
-      bytes += this.#entries[to]?.content.length ?? 0;
+    const last = this.#lastSequence;
+    let to = position.sequence;
+    for (let bytes = 0; to < last && bytes < limits.messageBytesMax; ) {
+      bytes += this.#entry(++to).content.length;
     }
-    return this.#entries.slice(from, to);
+    return this.#between(position.sequence, to);
   }
 
   /** Takes entries that follow each other; those it holds already stay, others replace what is pending. */
@@ -91,13 +98,15 @@ export class Log {
     for (const entry of entries) {
       const { sequence } = entry;
       if (sequence <= this.#base.sequence) continue;
-      if (sequence <= this.last.sequence) {
-        const own = this.#entries[sequence - this.#base.sequence - 1] as LogEntry;
+      if (sequence <= this.#lastSequence) {
+        const own = this.#entry(sequence);
         if (samePosition(own, entry)) {
-          assert(own.checksum === entry.checksum, `two entries ${text(own)} have other checksums`);
-          continue;
+          if (own.checksum === entry.checksum) continue;
+          throw new InvariantError(`two entries ${text(own)} have other checksums`);
         }
-        assert(sequence > this.#applied.sequence, `the applied ${text(own)} would be replaced`);
+        if (sequence <= this.#applied.sequence) {
+          throw new InvariantError(`the applied ${text(own)} would be replaced`);
+        }
         this.#cut(sequence - 1);
       }
       this.append(entry);
@@ -105,34 +114,37 @@ export class Log {
   }
 
   append(entry: LogEntry): void {
-    assert(entry.sequence === this.last.sequence + 1, `a gap before ${text(entry)}`);
-    this.#entries.push(entry);
+    const { sequence } = entry;
+    if (sequence !== this.#lastSequence + 1) {
+      throw new InvariantError(`a gap before ${text(entry)}`);
+    }
+    if (this.#retained === this.#ring.length) this.#grow();
+    this.#ring[sequence & (this.#ring.length - 1)] = entry;
+    this.#retained++;
     this.#bytes += entry.content.length;
   }
 
   /** Everything up to `sequence` is committed. Returns what is newly so. */
   apply(sequence: number): readonly LogEntry[] {
-    if (sequence <= this.#applied.sequence) return [];
-    assert(sequence <= this.last.sequence, `nothing is held at ${sequence}`);
-    const from = this.#applied.sequence - this.#base.sequence;
-    const to = sequence - this.#base.sequence;
-    const newly = this.#entries.slice(from, to);
+    const from = this.#applied.sequence;
+    if (sequence <= from) return none;
+    if (sequence > this.#lastSequence) throw new InvariantError(`nothing is held at ${sequence}`);
+    const newly = this.#between(from, sequence);
     this.#applied = this.at(sequence);
-    this.#trim(newly.length);
+    this.#trim(from);
     return newly;
   }
 
   /** Position of a retained entry, or of the one before the first. */
   at(sequence: number): Position {
-    if (sequence === this.#base.sequence) return this.#base;
-    const entry = this.#entries[sequence - this.#base.sequence - 1];
-    assert(entry !== undefined, `nothing is held at ${sequence}`);
-    return { epoch: entry.epoch, sequence };
+    const { epoch } = this.#retainedAt(sequence);
+    return { epoch, sequence };
   }
 
   /** Forgets all: a snapshot as of `position` takes its place. */
   reset(position: Position): void {
-    this.#entries = [];
+    this.#ring = new Array(ringLengthMin);
+    this.#retained = 0;
     this.#bytes = 0;
     this.#base = position;
     this.#applied = position;
@@ -143,23 +155,65 @@ export class Log {
     this.#cut(this.#applied.sequence);
   }
 
+  get #lastSequence(): number {
+    return this.#base.sequence + this.#retained;
+  }
+
+  /** A retained entry. */
+  #entry(sequence: number): LogEntry {
+    return this.#ring[sequence & (this.#ring.length - 1)] as LogEntry;
+  }
+
+  #retainedAt(sequence: number): Position {
+    if (sequence === this.#base.sequence) return this.#base;
+    if (sequence < this.#base.sequence || sequence > this.#lastSequence) {
+      throw new InvariantError(`nothing is held at ${sequence}`);
+    }
+    return this.#entry(sequence);
+  }
+
+  #between(after: number, to: number): readonly LogEntry[] {
+    if (to <= after) return none;
+    const entries: LogEntry[] = [];
+    for (let sequence = after + 1; sequence <= to; sequence++) entries.push(this.#entry(sequence));
+    return entries;
+  }
+
+  #grow(): void {
+    const before = this.#ring;
+    const ring: (LogEntry | undefined)[] = new Array(before.length * 2);
+    for (let sequence = this.#base.sequence + 1; sequence <= this.#lastSequence; sequence++) {
+      ring[sequence & (ring.length - 1)] = before[sequence & (before.length - 1)];
+    }
+    this.#ring = ring;
+  }
+
   #cut(sequence: number): void {
-    for (const entry of this.#entries.splice(sequence - this.#base.sequence)) {
-      this.#bytes -= entry.content.length;
+    for (let last = this.#lastSequence; last > sequence; last--) {
+      this.#bytes -= this.#entry(last).content.length;
+      this.#ring[last & (this.#ring.length - 1)] = undefined;
+      this.#retained--;
     }
   }
 
   /** The batch just applied stays: a member of the set may have missed that it is committed. */
-  #trim(keep: number): void {
-    let drop = 0;
-    const most = this.#applied.sequence - this.#base.sequence - keep;
-    while (drop < most && this.#bytes > this.#bytesMax) {
-      this.#bytes -= this.#entries[drop++]?.content.length ?? 0;
+  #trim(keepAfter: number): void {
+    if (this.#bytes <= this.#bytesMax) return;
+    let { sequence } = this.#base;
+    let base: Position = this.#base;
+    while (sequence < keepAfter && this.#bytes > this.#bytesMax) {
+      const entry = this.#entry(++sequence);
+      base = entry;
+      this.#bytes -= entry.content.length;
+      this.#ring[sequence & (this.#ring.length - 1)] = undefined;
+      this.#retained--;
     }
-    if (drop === 0) return;
-    this.#base = this.at(this.#base.sequence + drop);
-    this.#entries.splice(0, drop);
+    this.#base = { epoch: base.epoch, sequence };
   }
 }
+
+/** A power of two. */
+const ringLengthMin = 16;
+const none: readonly LogEntry[] = [];
 
 const text = ({ epoch, sequence }: Position): string => `entry ${epoch}.${sequence}`;

@@ -7,7 +7,8 @@
  */
 
 import type { Refused } from './heartbeats.ts';
-import { type Incarnation, epoch as toEpoch } from './identity.ts';
+import type { Incarnation } from './identity.ts';
+import { inSyncSets } from './in-sync.ts';
 import type { Input } from './io.ts';
 import type { LedShard } from './messages.ts';
 import { epochSeen, holdsCopy, isBroken, type State } from './state.ts';
@@ -21,7 +22,12 @@ export function givePromise(state: State, row: LedShard, untilMs: number): Refus
     return { epoch: seen, reason: 'campaign' };
   }
   if (!holdsCopy(state, row.generation)) return { epoch: seen, reason: 'generation' };
-  state.heardEpoch = toEpoch(Math.max(state.heardEpoch, row.epoch));
+  if (row.epoch > state.heardEpoch) {
+    state.heardEpoch = row.epoch;
+    state.changed = true;
+  }
+  // A quorum read that was asked for before this tells nothing of what comes when it has run out.
+  state.campaignSince = undefined;
   state.givenUntilMs = Math.max(state.givenUntilMs, untilMs);
   return undefined;
 }
@@ -38,6 +44,9 @@ export function takePromise(state: State, given: Extract<Input, { kind: 'promise
   if (progress === undefined) return;
   progress.promisedUntilMs = Math.max(progress.promisedUntilMs, given.untilMs);
   progress.heardMs = nowMs;
+  // Of a replica on its way into the set it opens the way.
+  if (inSyncSets(state).maximal.has(given.by)) state.promisesChanged = true;
+  else state.changed = true;
 }
 
 /** When all promises that the leader needs are held until; Infinity: it needs none. */

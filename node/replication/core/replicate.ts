@@ -12,7 +12,15 @@ import { commitSet, enoughInSync, inSyncSets } from './in-sync.ts';
 import type { Input } from './io.ts';
 import { limits } from './limits.ts';
 import type { MessageBody } from './messages.ts';
-import { isBroken, type Leadership, type Progress, promiseMs, type State, send } from './state.ts';
+import {
+  isBroken,
+  type Leadership,
+  type Progress,
+  promiseMs,
+  type State,
+  send,
+  type Target,
+} from './state.ts';
 
 export type Acknowledgement = Extract<MessageBody, { kind: 'acknowledgement' }>;
 
@@ -23,8 +31,7 @@ export function mayWrite(state: State, leadership: Leadership): boolean {
 }
 
 /** Whether a compare-and-set that names another leader may be stored. */
-export const mayBeAnothers = (state: State): boolean =>
-  state.tracker.possibleEdits.some(({ leader }) => leader !== state.options.self);
+export const mayBeAnothers = (state: State): boolean => inSyncSets(state).isAnothers;
 
 export const hasInherited = ({ log }: State, { inheritedTo }: Leadership): boolean =>
   log.applied.sequence < inheritedTo;
@@ -44,11 +51,12 @@ export function takeWrite(state: State, entries: Extract<Input, { kind: 'write' 
 export function acknowledged(state: State, epoch: number, body: Acknowledgement): void {
   const { leadership } = state;
   if (leadership === undefined || epoch !== leadership.epoch) return;
-  for (const [one, progress] of leadership.progress) {
-    const same = isBroken(state, 'ack-without-incarnation')
-      ? nodeOf(one) === nodeOf(body.incarnation)
-      : one === body.incarnation;
-    if (same) count(state, progress, body);
+  const { incarnation } = body;
+  const progress = leadership.progress.get(incarnation);
+  if (progress !== undefined) count(state, progress, body);
+  if (!isBroken(state, 'ack-without-incarnation')) return;
+  for (const [one, other] of leadership.progress) {
+    if (other !== progress && nodeOf(one) === nodeOf(incarnation)) count(state, other, body);
   }
 }
 
@@ -56,11 +64,17 @@ function count(state: State, progress: Progress, body: Acknowledgement): void {
   const { log, nowMs } = state;
   progress.heardMs = nowMs;
   if (body.problem !== undefined) {
+    state.changed = true;
     snapshotAnswered(state, progress, body);
     return;
   }
   if (body.snapshot?.number !== progress.snapshotBegun) return;
   const held = isBroken(state, 'ack-without-sequence') ? log.last : body.held;
+  // What makes it a member, or shows what is wrong with one, is for all rules.
+  const isMember = inSyncSets(state).maximal.has(body.incarnation);
+  if (!isMember || progress.held === undefined || progress.snapshot !== undefined) {
+    state.changed = true;
+  }
   progress.snapshot = undefined;
   if (progress.held === undefined || held.sequence > progress.held) {
     progress.held = held.sequence;
@@ -73,13 +87,14 @@ function count(state: State, progress: Progress, body: Acknowledgement): void {
 /** Commits what is out, if everybody who counts has it. */
 export function commit(state: State): void {
   const { leadership, log, effects } = state;
-  if (leadership === undefined || log.pending.length === 0) return;
+  if (leadership === undefined || !log.hasPending) return;
   const { sequence } = log.last;
   const own = sequence > leadership.inheritedTo;
   if (!isHeldByAll(state, leadership, sequence)) return;
   if (own && !enoughInSync(state) && !isBroken(state, 'minimum-at-start-only')) return;
   const entries = log.apply(sequence);
   leadership.batchTo = undefined;
+  if (!own || leadership.handOver !== undefined) state.changed = true;
   if (own) effects.push({ kind: 'commit', sequence });
   else effects.push({ kind: 'apply', entries });
   for (const [to, { held }] of leadership.progress) {
@@ -89,29 +104,27 @@ export function commit(state: State): void {
 }
 
 function isHeldByAll(state: State, { progress }: Leadership, sequence: number): boolean {
-  const needed = [...commitSet(state)];
-  const holding = needed.filter((member) => {
-    if (member === state.options.self) return true;
-    const held = progress.get(member)?.held;
-    return held !== undefined && held >= sequence;
-  });
-  if (isBroken(state, 'commit-by-majority')) return holding.length * 2 > needed.length;
-  return holding.length === needed.length;
+  const needed = commitSet(state);
+  let holding = 0;
+  for (const member of needed) {
+    const held = member === state.options.self ? sequence : progress.get(member)?.held;
+    if (held !== undefined && held >= sequence) holding++;
+  }
+  if (isBroken(state, 'commit-by-majority')) return holding * 2 > needed.size;
+  return holding === needed.size;
 }
 
 /** Sends each replica what it lacks, and again what it did not answer. */
 export function replicate(state: State): void {
   const { leadership } = state;
-  if (leadership === undefined || state.options.replication === undefined) return;
-  const targets = watchTargets(state, leadership);
-  const { maximal } = inSyncSets(state);
-  for (const [to, progress] of leadership.progress) {
-    if (!targets.has(to) || !isUp(state, to) || !isWanting(state, progress)) continue;
+  if (leadership === undefined) return;
+  for (const { to, progress } of leadership.targets) {
+    if (!isWanting(state, progress)) continue;
     if (state.nowMs < progress.resendAtMs && !isNew(state, progress)) continue;
     progress.resendAtMs = state.nowMs + promiseMs(state) * limits.resendPromises;
     const reached = progress.from === undefined || state.log.reaches(progress.from);
     if (progress.snapshot !== undefined || !reached) {
-      sendSnapshot(state, { to, progress, leadership, member: maximal.has(to) });
+      sendSnapshot(state, { to, progress, leadership, member: inSyncSets(state).maximal.has(to) });
     }
     if (reached) sendEntries(state, leadership, to, progress);
   }
@@ -138,8 +151,20 @@ function isNew({ log }: State, { from, sentTo }: Progress): boolean {
   return from !== undefined && sentTo <= from.sequence && sentTo < log.last.sequence;
 }
 
+/** Finds who is to be kept up to date, after anything but the log changed. */
+export function findTargets(state: State): void {
+  const { leadership } = state;
+  if (leadership === undefined || state.options.replication === undefined) return;
+  const wanted = wantedTargets(state, leadership);
+  const targets: Target[] = [];
+  for (const [to, progress] of leadership.progress) {
+    if (wanted.has(to) && isUp(state, to)) targets.push({ to, progress });
+  }
+  leadership.targets = targets;
+}
+
 /** Who is kept up to date: nodes of the assignment, and whoever may be in the set. */
-function watchTargets(state: State, leadership: Leadership): Set<Incarnation> {
+function wantedTargets(state: State, leadership: Leadership): Set<Incarnation> {
   const { tracker, options, peers, nowMs } = state;
   const targets = new Set(inSyncSets(state).maximal);
   for (const node of tracker.lastKnown?.assignment ?? []) {

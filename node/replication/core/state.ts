@@ -50,11 +50,18 @@ export interface Leadership {
   readonly inheritedTo: number;
   /** What is known of each other replica. Starts empty: earlier acknowledgements and promises count for nothing. */
   readonly progress: Map<Incarnation, Progress>;
+  /** Of these, who is connected and to be kept up to date. */
+  targets: readonly Target[];
   /** The batch that is out ends here. */
   batchTo: number | undefined;
   handOver: HandOver | undefined;
   /** Since when the first of the assignment could lead instead. */
   preferred: { readonly to: Incarnation; readonly sinceMs: number } | undefined;
+}
+
+export interface Target {
+  readonly to: Incarnation;
+  readonly progress: Progress;
 }
 
 /** A replica as its leader knows it, in this epoch. */
@@ -106,6 +113,19 @@ export interface Peer {
   readonly state: 'up' | 'down' | 'refused';
 }
 
+/** Not before that moment, nor before every promise given has run out, and `waitMs` later. */
+export interface CampaignPlan {
+  readonly notBeforeMs: number;
+  readonly waitMs: number;
+}
+
+/** `isAnothers`: an edit that may be stored names another leader, or none. */
+export interface InSyncSets {
+  readonly maximal: ReadonlySet<Incarnation>;
+  readonly minimal: ReadonlySet<Incarnation>;
+  readonly isAnothers: boolean;
+}
+
 /** The shard's copy in the engine. One that is being dropped may not be made anew. */
 export type Data =
   | { readonly kind: 'absent' | 'dropping' }
@@ -128,8 +148,18 @@ export interface State {
   readonly tracker: LeaseTracker;
   readonly reads: Backoff;
   readonly writes: Backoff;
-  readonly effects: Effect[];
+  effects: Effect[];
   nowMs: number;
+  /** Since all rules were last looked at, more changed than the log and what members hold of it. */
+  changed: boolean;
+  /** A promise came, and nothing else: until when reads are covered may be later. */
+  promisesChanged: boolean;
+  /** When a rule wants to be looked at again, though nothing changes: as of the last look at all. */
+  rulesDueMs: number;
+  /** When this replica may campaign, but for the promises that it gave; undefined: it may not. */
+  campaignPlan: CampaignPlan | undefined;
+  /** Of the tracker's `changes`, to find them again without counting. */
+  sets: InSyncSets & { readonly changes: number };
   totalLoss: TotalLoss;
   leadership: Leadership | undefined;
   /** Highest epoch that this incarnation led and left: it never serves in it again. */

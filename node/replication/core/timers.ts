@@ -4,7 +4,7 @@ import { campaignDueMs } from './election.ts';
 import { preferredDueMs } from './hand-over.ts';
 import { inSyncSets } from './in-sync.ts';
 import { heardMs, silenceMs } from './membership.ts';
-import { isUp, isWanting } from './replicate.ts';
+import { isWanting } from './replicate.ts';
 import type { State } from './state.ts';
 
 /** The next moment of the store's retries; those of requests wait for the one that is out. */
@@ -16,9 +16,6 @@ function leaderDues(state: State): number[] {
   const { leadership, options, tracker } = state;
   if (leadership === undefined || options.replication === undefined) return [];
   const dues: number[] = [];
-  for (const [to, progress] of leadership.progress) {
-    if (isUp(state, to) && isWanting(state, progress)) dues.push(progress.resendAtMs);
-  }
   if (!tracker.busy) {
     for (const member of inSyncSets(state).maximal) {
       if (member !== options.self) dues.push(heardMs(leadership, member) + silenceMs(state));
@@ -30,10 +27,27 @@ function leaderDues(state: State): number[] {
   return dues;
 }
 
+/** What all rules wait for, but for a campaign. A member heard of since then moves it: it is looked at in vain. */
+export function rulesDueMs(state: State): number {
+  return earliest([...storeDues(state), ...leaderDues(state)], state.nowMs);
+}
+
 export function wakeAtMs(state: State): number | undefined {
   if (state.stopped) return undefined;
-  const campaignMs = state.tracker.busy ? undefined : campaignDueMs(state);
-  const dues = [...storeDues(state), ...leaderDues(state), campaignMs ?? state.nowMs];
-  const due = dues.filter((dueMs) => dueMs > state.nowMs);
-  return due.length === 0 ? undefined : Math.min(...due);
+  let wakeMs = earliest([state.rulesDueMs], state.nowMs);
+  const campaignMs = campaignDueMs(state);
+  if (!state.tracker.busy && campaignMs > state.nowMs && campaignMs < wakeMs) wakeMs = campaignMs;
+  for (const { progress } of state.leadership?.targets ?? []) {
+    const { resendAtMs } = progress;
+    if (resendAtMs > state.nowMs && resendAtMs < wakeMs && isWanting(state, progress)) {
+      wakeMs = resendAtMs;
+    }
+  }
+  return wakeMs === Number.POSITIVE_INFINITY ? undefined : wakeMs;
+}
+
+function earliest(dues: readonly number[], afterMs: number): number {
+  let earliestMs = Number.POSITIVE_INFINITY;
+  for (const dueMs of dues) if (dueMs > afterMs && dueMs < earliestMs) earliestMs = dueMs;
+  return earliestMs;
 }

@@ -54,6 +54,7 @@ export class LeaseTracker {
   #confirmedBy = 0;
   #watchedUid: string | undefined;
   #lastRequest = 0;
+  #changes = 0;
 
   readonly #resolvedByReading: Cause | undefined;
 
@@ -61,6 +62,11 @@ export class LeaseTracker {
   constructor(tell: (effect: Effect) => void, resolvedByReading?: Cause) {
     this.#tell = tell;
     this.#resolvedByReading = resolvedByReading;
+  }
+
+  /** Rises whenever the Lease that is known or the edits that may be stored become others. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** The Lease to act on; undefined before one was seen and while it is lost. */
@@ -142,6 +148,7 @@ export class LeaseTracker {
     assert(edit.generation >= base.generation, 'a generation never falls');
     const request = ++this.#lastRequest;
     this.#inFlight = { kind: 'write', request, base, edit };
+    this.#changes++;
     return { kind: 'write-lease', request, base, edit };
   }
 
@@ -205,6 +212,7 @@ export class LeaseTracker {
     } else if (lease.version !== known.version) {
       this.#admit(lease);
     } else {
+      this.#changes++;
       this.#unresolved = this.#unresolved.filter(({ cause }) => cause !== this.#resolvedByReading);
       this.#found();
     }
@@ -235,6 +243,7 @@ export class LeaseTracker {
     if (base !== this.#current) return; // A higher revision was seen meanwhile: resolved.
     const known = JSON.stringify(edit);
     if (!this.#unresolved.some((other) => JSON.stringify(other) === known)) {
+      this.#changes++;
       this.#unresolved.push(edit);
     }
     this.#unresolvedUnread = true;
@@ -248,6 +257,7 @@ export class LeaseTracker {
     const sent = this.#inFlight;
     assert(sent?.request === request && sent.kind === kind, `no ${kind} ${request} is out`);
     this.#inFlight = undefined;
+    this.#changes++;
     return sent as Extract<Request, { kind: K }>;
   }
 
@@ -261,6 +271,7 @@ export class LeaseTracker {
   }
 
   #admit(lease: ShardLease): void {
+    this.#changes++;
     this.#current = lease as CurrentLease;
     this.#unresolved = [];
     this.#unresolvedUnread = false;
@@ -277,6 +288,7 @@ export class LeaseTracker {
   }
 
   #lose(reason: LostReason): void {
+    this.#changes++;
     // The object that an unresolved compare-and-set was on is gone for good only if it is missing or
     // another; otherwise the request may still arrive, and is known again once the Lease is found.
     if (reason === 'Missing' || reason === 'OtherUid') this.#unresolved = [];

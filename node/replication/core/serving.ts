@@ -1,0 +1,53 @@
+/** What the control block says of this shard, as it follows from the state. */
+
+import { enoughInSync } from './in-sync.ts';
+import type { CoreServing } from './io.ts';
+import { isAlone, readUntilMs } from './reads.ts';
+import { hasInherited, mayWrite } from './replicate.ts';
+import { isBroken, type State } from './state.ts';
+
+/** Brings the control block up to date with the state. */
+export function publish(state: State): void {
+  const wanted = servingOf(state);
+  if (isSame(wanted, state.serving)) return;
+  state.serving = wanted;
+  state.effects.push({ kind: 'publish', serving: wanted });
+}
+
+function isSame(a: CoreServing, b: CoreServing): boolean {
+  if (a.role !== 'leader' || b.role !== 'leader') return a.role === b.role;
+  return (
+    a.readUntilMs === b.readUntilMs &&
+    a.writable === b.writable &&
+    a.tooFewReplicas === b.tooFewReplicas &&
+    a.epoch === b.epoch &&
+    a.generation === b.generation
+  );
+}
+
+function servingOf(state: State): CoreServing {
+  const { leadership, tracker, options } = state;
+  if (leadership === undefined) {
+    const taking = !state.stopping && tracker.writing?.leader === options.self;
+    return { role: taking ? 'starting' : 'elsewhere' };
+  }
+  const { epoch, generation } = leadership;
+  const leader = { role: 'leader', epoch, generation } as const;
+  if (options.replication === undefined) {
+    // The engine commits by itself: until this one is alone for certain, another may be asked for what it
+    // has not got, or hold what this one lacks. Nothing is served.
+    const alone = isAlone(state);
+    return { ...leader, readUntilMs: alone ? Number.POSITIVE_INFINITY : 0, writable: alone };
+  }
+  // Not before what it inherited is committed: a read that began earlier lacks what another acknowledged,
+  // and would pass a look at the clock afterwards. As `leader` comes later, the counter changes and stops it.
+  if (hasInherited(state, leadership) && !isBroken(state, 'take-over-reads-early')) {
+    return { role: 'starting' };
+  }
+  const serving = {
+    ...leader,
+    readUntilMs: readUntilMs(state),
+    writable: mayWrite(state, leadership),
+  };
+  return enoughInSync(state) ? serving : { ...serving, tooFewReplicas: true };
+}
