@@ -3,27 +3,35 @@
  * the event loop goes into one call, and while many calls are out the next ones grow.
  */
 import { Metadata, type ServiceError } from '@grpc/grpc-js';
-import type { BatchResponse } from '@r-db/proto/generated/rdb/v1/key_value.ts';
+import type { BatchRequest, BatchResponse } from '@r-db/proto/generated/rdb/v1/key_value.ts';
+import { batchRequest } from './batch-request.ts';
 import type { Channel } from './channel.ts';
 import { fromCall, fromOperationError, RdbError } from './errors.ts';
-import type { Job } from './job.ts';
+import type { Attempt } from './job.ts';
 import {
   BATCH_BYTES_MAX,
   BATCH_OPERATIONS_MAX,
   BATCHES_PER_NODE_MAX,
   SEED_TIMEOUT_MS,
 } from './limits.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface BatcherOptions {
+  readonly channel: Channel;
+  /** The session for writes that are sent first now; undefined: the nodes remember no answers. */
+  readonly sessions: () => Sessions | undefined;
+  /** Of attempts that are the newest of their jobs. */
+  readonly onFailure: (attempt: Attempt, error: RdbError) => void;
+}
 
 export class Batcher {
-  readonly #channel: Channel;
-  readonly #onFailure: (job: Job, error: RdbError) => void;
-  #queue: Job[] = [];
+  readonly #options: BatcherOptions;
+  #queue: Attempt[] = [];
   #batchesOut = 0;
   #scheduled = false;
 
-  constructor(channel: Channel, onFailure: (job: Job, error: RdbError) => void) {
-    this.#channel = channel;
-    this.#onFailure = onFailure;
+  constructor(options: BatcherOptions) {
+    this.#options = options;
   }
 
   /** Whether anything waits or is out. */
@@ -31,8 +39,8 @@ export class Batcher {
     return this.#queue.length > 0 || this.#batchesOut > 0;
   }
 
-  add(job: Job): void {
-    this.#queue.push(job);
+  add(attempt: Attempt): void {
+    this.#queue.push(attempt);
     this.#schedule();
   }
 
@@ -58,90 +66,96 @@ export class Batcher {
     }
   }
 
-  async #send(jobs: readonly Job[]): Promise<void> {
-    for (const job of jobs) job.attempts++;
-    const leftMs = Math.max(1, ...jobs.map((job) => job.leftMs()));
+  async #send(batch: readonly Attempt[]): Promise<void> {
+    const { channel, sessions } = this.#options;
+    const leftMs = Math.max(1, ...batch.map(({ job }) => job.leftMs()));
     try {
-      if (!this.#channel.isReady()) await this.#channel.ready(Math.min(SEED_TIMEOUT_MS, leftMs));
+      if (!channel.isReady()) await channel.ready(Math.min(SEED_TIMEOUT_MS, leftMs));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      return this.#failAll(jobs, () => new RdbError('UNAVAILABLE', message, { cause: error }));
+      for (const attempt of batch) {
+        this.#fail(attempt, new RdbError('UNAVAILABLE', message, { cause: error }));
+      }
+      return;
     }
-    const waiting = jobs.filter((job) => !job.settled);
-    if (waiting.length === 0) return;
-    for (const job of waiting) job.sent = true;
+    const attempts = batch.filter((attempt) => attempt.job.isCurrent(attempt));
+    if (attempts.length === 0) return;
+    const jobs = attempts.map(({ job }) => job);
+    const request = batchRequest(jobs, sessions());
+    for (const job of jobs) job.doubts++;
     try {
-      this.#answer(waiting, await this.#call(waiting, leftMs));
+      const timeoutMs = Math.max(1, ...jobs.map((job) => job.attemptMs()));
+      this.#answer(attempts, await this.#call(request, timeoutMs));
     } catch (error) {
-      this.#failAll(waiting, ({ operation }) =>
-        fromCall(error as ServiceError, { reads: operation.reads, sent: true }),
-      );
+      this.#failAll(attempts, error as ServiceError);
     }
   }
 
-  #call(jobs: readonly Job[], timeoutMs: number): Promise<BatchResponse> {
-    const operations = jobs.map(({ operation }) => ({ request: operation.request }));
-    const request = {
-      operations,
-      consistency: 0 as const,
-      acknowledge: 0 as const,
-      requestId: undefined,
-    };
+  #call(request: BatchRequest, timeoutMs: number): Promise<BatchResponse> {
+    const { keyValue } = this.#options.channel;
     const deadline = Date.now() + timeoutMs;
     return new Promise((resolve, reject) => {
-      this.#channel.keyValue.batch(request, new Metadata(), { deadline }, (error, response) => {
+      keyValue.batch(request, new Metadata(), { deadline }, (error, response) => {
         if (error) reject(error);
         else resolve(response);
       });
     });
   }
 
-  #answer(jobs: readonly Job[], { results }: BatchResponse): void {
-    jobs.forEach((job, i) => {
+  #answer(attempts: readonly Attempt[], { results }: BatchResponse): void {
+    attempts.forEach((attempt, i) => {
+      const { job } = attempt;
       const outcome = results[i]?.outcome;
       if (outcome === undefined) {
-        const message = `${this.#channel.address} left out an answer`;
-        this.#onFailure(job, new RdbError('INTERNAL', message));
-        return;
-      }
-      if (outcome.$case !== 'error') {
+        const message = `${this.#options.channel.address} left out an answer`;
+        this.#fail(attempt, new RdbError('INTERNAL', message));
+      } else if (outcome.$case === 'error') {
+        const error = fromOperationError(outcome.value, job.operation.reads);
+        // Else it is the node's word that this attempt did nothing.
+        if (!isUnknown(error)) job.doubts--;
+        this.#fail(attempt, error);
+      } else {
+        if (job.id !== undefined) job.id.session.known = true;
         job.succeed(outcome);
-        return;
       }
-      const error = fromOperationError(outcome.value, job.operation.reads);
-      // The node's word that nothing was done.
-      if (error.reason !== 'OUTCOME_UNKNOWN' && error.reason !== 'DEADLINE_EXCEEDED')
-        job.sent = false;
-      this.#onFailure(job, error);
     });
   }
 
-  #failAll(jobs: readonly Job[], errorOf: (job: Job) => RdbError): void {
-    for (const job of jobs) {
-      if (job.settled) continue;
-      const error = errorOf(job);
+  #failAll(attempts: readonly Attempt[], thrown: ServiceError): void {
+    for (const attempt of attempts) {
+      const { job } = attempt;
+      const error = fromCall(thrown, { reads: job.operation.reads, sent: true });
+      if (!isUnknown(error)) job.doubts--;
       // The call's deadline is that of its most patient operation.
-      if (error.reason === 'DEADLINE_EXCEEDED') {
-        job.expire();
+      if (error.reason === 'DEADLINE_EXCEEDED' && (job.leftMs() <= 1 || !job.repeatable)) {
+        if (job.isCurrent(attempt)) job.expire();
         continue;
       }
-      if (error.retryable && !job.operation.reads) job.sent = false;
-      this.#onFailure(job, error);
+      this.#fail(attempt, error);
     }
+  }
+
+  #fail(attempt: Attempt, error: RdbError): void {
+    if (attempt.job.isCurrent(attempt)) this.#options.onFailure(attempt, error);
   }
 }
 
-/** As many of the queue, in its order, as one call may carry; what is settled already is left out. */
-export function takeBatch(queue: readonly Job[]): { batch: Job[]; rest: Job[] } {
-  const batch: Job[] = [];
+function isUnknown({ reason }: RdbError): boolean {
+  return reason === 'OUTCOME_UNKNOWN' || reason === 'DEADLINE_EXCEEDED' || reason === 'INTERNAL';
+}
+
+/** As many of the queue, in its order, as one call may carry; what is settled or goes elsewhere by now is left out. */
+function takeBatch(queue: readonly Attempt[]): { batch: Attempt[]; rest: Attempt[] } {
+  const batch: Attempt[] = [];
   let bytes = 0;
   let next = 0;
   for (; next < queue.length && batch.length < BATCH_OPERATIONS_MAX; next++) {
-    const job = queue[next];
-    if (job === undefined || job.settled) continue;
-    if (batch.length > 0 && bytes + job.operation.bytes > BATCH_BYTES_MAX) break;
-    bytes += job.operation.bytes;
-    batch.push(job);
+    const attempt = queue[next];
+    if (attempt === undefined || !attempt.job.isCurrent(attempt)) continue;
+    const { operation } = attempt.job;
+    if (batch.length > 0 && bytes + operation.bytes > BATCH_BYTES_MAX) break;
+    bytes += operation.bytes;
+    batch.push(attempt);
   }
   return { batch, rest: queue.slice(next) };
 }

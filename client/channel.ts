@@ -30,6 +30,8 @@ export class Channel {
   readonly address: string;
   readonly keyValue: KeyValueClient;
   readonly cluster: ClusterClient;
+  /** Whether there ever was a connection. */
+  wasReady = false;
 
   constructor(address: string) {
     this.address = address;
@@ -47,7 +49,10 @@ export class Channel {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
       const state = channel.getConnectivityState(true);
-      if (state === connectivityState.READY) return;
+      if (state === connectivityState.READY) {
+        this.wasReady = true;
+        return;
+      }
       if (state === connectivityState.TRANSIENT_FAILURE)
         throw new Error(`${this.address} does not answer`);
       if (state === connectivityState.SHUTDOWN)

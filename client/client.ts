@@ -2,12 +2,14 @@
 import type { StatsResponse } from '@r-db/proto/generated/rdb/v1/cluster.ts';
 import { formatAddress, parseAddress } from './addresses.ts';
 import { fromCall, RdbError } from './errors.ts';
+import { transferLeadership } from './leadership.ts';
 import { CONNECT_TIMEOUT_MS_DEFAULT, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX } from './limits.ts';
 import {
   type DeleteOptions,
   type Operation,
   op,
   type ReadOptions,
+  type ReadResult,
   type SetOptions,
   type SetResult,
   type TouchOptions,
@@ -22,7 +24,7 @@ import type { Bytes, Value } from './values.ts';
 export interface ConnectOptions {
   /** Some nodes of the cluster, `host:port` (gRPC; port 7379 if missing). One that answers is enough. */
   readonly addresses: readonly string[];
-  /** Time for a call, retries included, in milliseconds. Default 5000. */
+  /** Time for a call, retries included, in milliseconds. Default 15000. */
   readonly timeoutMs?: number;
   /** Time for one of the addresses to answer, in milliseconds. Default 5000. */
   readonly connectTimeoutMs?: number;
@@ -99,6 +101,11 @@ export class Client implements AsyncDisposable {
     return this.#run(op.get(key, options), options);
   }
 
+  /** What a key holds, and how old the answer may be: for reads with `consistency: 'any-replica'`. */
+  read(key: Bytes, options: ReadOptions & CallOptions = {}): Promise<ReadResult> {
+    return this.#run(op.read(key, options), options);
+  }
+
   /** Stores a value; removes an expiry that the key has, unless told otherwise. */
   set(key: Bytes, value: Bytes, options: SetOptions & CallOptions = {}): Promise<SetResult> {
     return this.#runMade(() => op.set(key, value, options), options);
@@ -164,6 +171,22 @@ export class Client implements AsyncDisposable {
   /** Calls `listener` after each change of the topology; the function returned ends it. */
   onTopology(listener: (topology: Topology) => void): () => void {
     return this.#router.onTopology(listener);
+  }
+
+  /**
+   * Hands the leadership of a shard to another node; its new epoch. INVALID where that node holds no copy, SHARD_MOVING
+   * and NOT_ENOUGH_IN_SYNC, after the time, where it can't take over.
+   */
+  async transferLeadership(
+    shard: number,
+    to: string,
+    { timeoutMs = this.#timeoutMs, signal }: CallOptions = {},
+  ): Promise<number> {
+    return transferLeadership(
+      this.#router,
+      { shard, to },
+      { timeoutMs: checkTimeout(timeoutMs), signal: signal ?? new AbortController().signal },
+    );
   }
 
   /** Figures of one node, by its gRPC address as the topology has it. */

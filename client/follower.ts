@@ -4,7 +4,12 @@ import type { TopologyResponse } from '@r-db/proto/generated/rdb/v1/cluster.ts';
 import { backoffMs, delay } from './backoff.ts';
 import type { Channel } from './channel.ts';
 import type { LeaderAddress } from './errors.ts';
-import { RECONNECT_MS_MAX, RECONNECT_MS_MIN, SEED_TIMEOUT_MS } from './limits.ts';
+import {
+  RECONNECT_MS_MAX,
+  RECONNECT_MS_MIN,
+  SEED_TIMEOUT_MS,
+  TOPOLOGY_DOUBT_MS,
+} from './limits.ts';
 import { applyHint, applyTopology, type Topology } from './topology.ts';
 
 export interface FollowerOptions {
@@ -22,6 +27,10 @@ export class TopologyFollower {
   #current: Topology | undefined;
   #stream: ClientReadableStream<TopologyResponse> | undefined;
   #running: Promise<void> | undefined;
+  /** When the present stream was opened, or told something last. */
+  #heardMs = 0;
+  /** Who told last: asked again last. */
+  #teller: string | undefined;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -52,6 +61,11 @@ export class TopologyFollower {
     if (this.#current !== undefined) this.#set(applyHint(this.#current, leader));
   }
 
+  /** A call found no leader, or nobody at all: who tells the topology may be gone too, or cut off, and is changed for another. */
+  doubt(): void {
+    if (performance.now() - this.#heardMs >= TOPOLOGY_DOUBT_MS) this.#stream?.cancel();
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     for (let round = 1; !signal.aborted; round++) {
@@ -68,7 +82,7 @@ export class TopologyFollower {
     }
   }
 
-  /** Seeds first, in a random order so that clients spread over the nodes, then nodes that were heard of. */
+  /** Seeds first, in a random order so that clients spread over the nodes, then nodes that were heard of; who told last is the last. */
   #candidates(): readonly string[] {
     const known = this.#current?.nodes.map(({ grpc }) => grpc).filter((one) => one !== undefined);
     const shuffled = (list: readonly string[]): string[] =>
@@ -76,7 +90,8 @@ export class TopologyFollower {
         .map((one) => ({ one, key: Math.random() }))
         .sort((a, b) => a.key - b.key)
         .map(({ one }) => one);
-    return [...new Set([...shuffled(this.#options.seeds), ...shuffled(known ?? [])])];
+    const all = [...new Set([...shuffled(this.#options.seeds), ...shuffled(known ?? [])])];
+    return all.sort((a, b) => Number(a === this.#teller) - Number(b === this.#teller));
   }
 
   /** Until the stream breaks; true if the node told anything. */
@@ -89,12 +104,15 @@ export class TopologyFollower {
       if (this.#stop.signal.aborted) return heard;
       const stream = channel.cluster.topology({});
       this.#stream = stream;
+      this.#heardMs = performance.now();
       silence = setTimeout(() => stream.cancel(), SEED_TIMEOUT_MS);
       for await (const message of stream as AsyncIterable<TopologyResponse>) {
         clearTimeout(silence);
         const applied = applyTopology(this.#current, message);
         if (applied === undefined) break;
         heard = true;
+        this.#heardMs = performance.now();
+        this.#teller = address;
         this.#failures.clear();
         this.#set(applied);
       }

@@ -2,8 +2,11 @@
 
 const MiB = 1024 * 1024;
 
-/** Time for a call, retries included, if it does not say otherwise. */
-export const TIMEOUT_MS_DEFAULT = 5_000;
+/**
+ * Time for a call, retries included, if it does not say otherwise. Shorter, and a failover that goes badly (a node that
+ * hangs, a second one that dies) is seen as an error; longer, and callers learn late that a shard is gone.
+ */
+export const TIMEOUT_MS_DEFAULT = 15_000;
 /** Longest time that a timer can count. */
 export const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 /** Time for `connect` to hear a topology from one of the addresses. */
@@ -21,6 +24,24 @@ export const BATCHES_PER_NODE_MAX = 8;
 export const OPERATIONS_MAX = 65_536;
 /** Bytes of keys and values of these. */
 export const OPERATION_BYTES_MAX = 256 * MiB;
+
+/**
+ * Time for the first attempt of what may be sent again; each further one has double. Shorter, and busy nodes get all work
+ * twice; longer, and a node that hangs costs more than the failover from it.
+ */
+export const ATTEMPT_MS_MIN = 1_000;
+/** Beside that, for long values: bytes that even a slow network carries in a millisecond. */
+export const ATTEMPT_BYTES_PER_MS = 1_000;
+/** A topology stream that told nothing for so long is changed for another one when an attempt found no answer. */
+export const TOPOLOGY_DOUBT_MS = 1_000;
+
+/** Numbers of a session that its oldest unanswered write may keep the nodes from forgetting; then a new one begins. */
+export const SESSION_NUMBERS_MAX = 65_536;
+/** Sessions that one write may lose before anything of it happened: clocks far apart, or nodes that forget at once. */
+export const SESSIONS_ENDED_MAX = 12;
+/** How far a session is dated ahead when the nodes call new ones ended already: first, and at most. */
+export const SESSION_AHEAD_MS_MIN = 1_000;
+export const SESSION_AHEAD_MS_MAX = 24 * 3_600_000;
 
 /** Redirects that an operation follows at once; then it waits, since the nodes don't agree. */
 export const REDIRECTS_AT_ONCE_MAX = 4;
@@ -42,6 +63,12 @@ const relations: readonly [boolean, string][] = [
   [
     BACKOFF_MS_MIN < BACKOFF_MS_MAX && BACKOFF_MS_MAX < TIMEOUT_MS_DEFAULT,
     'a call retries several times',
+  ],
+  [ATTEMPT_MS_MIN * 7 < TIMEOUT_MS_DEFAULT, 'a call survives three attempts without an answer'],
+  [SESSION_NUMBERS_MAX >= OPERATIONS_MAX, 'a session is not left because of load alone'],
+  [
+    SESSION_AHEAD_MS_MIN * 4 ** (SESSIONS_ENDED_MAX - 1) >= SESSION_AHEAD_MS_MAX,
+    'a write finds a session that any clock takes',
   ],
   [SEED_TIMEOUT_MS < CONNECT_TIMEOUT_MS_DEFAULT, 'connect tries more than one address'],
   [KEEPALIVE_TIMEOUT_MS < KEEPALIVE_MS, 'one sign of life at a time'],

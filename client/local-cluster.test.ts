@@ -119,7 +119,11 @@ describe('a real cluster', function () {
     });
     expect(code).to.equal(EXIT.ok);
     const { nodes, shards } = JSON.parse(out) as { nodes: { up: boolean }[]; shards: unknown };
-    expect(shards).to.deep.equal({ total: cluster.shards, led: cluster.shards });
+    expect(shards).to.deep.equal({
+      total: cluster.shards,
+      led: cluster.shards,
+      inSync: cluster.shards,
+    });
     expect(nodes.map(({ up }) => up)).to.deep.equal([true, true, true]);
   });
 });

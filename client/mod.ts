@@ -29,6 +29,7 @@ export {
   type Operation,
   op,
   type ReadOptions,
+  type ReadResult,
   type SetOptions,
   type SetResult,
   type TouchOptions,

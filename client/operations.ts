@@ -18,14 +18,23 @@ export interface Operation<Result = unknown> {
   readonly request: RequestCase;
   /** Reads may be sent again whatever happened. */
   readonly reads: boolean;
+  /** Whether any replica may answer. */
+  readonly anyReplica?: boolean;
   /** Bytes of key and value. */
   readonly bytes: number;
   readonly read: (outcome: OutcomeCase) => Result;
 }
 
 export interface ReadOptions {
-  /** `any-replica` may be old, and is answered while the leader is away (with more than one copy). */
+  /** `any-replica` may be old (`read` tells how old), spreads over the replicas, and is answered while the leader is away. */
   readonly consistency?: 'linearizable' | 'any-replica';
+}
+
+export interface ReadResult {
+  /** What the key holds; undefined if it does not exist. */
+  readonly value: Value | undefined;
+  /** The answer is at most so old, in milliseconds; 0 for linearizable reads. */
+  readonly stalenessMs: number;
 }
 
 export interface WriteOptions {
@@ -73,21 +82,29 @@ export interface TouchResult {
 }
 
 /** Operations for `client.batch`. */
-export const op = { get, set, delete: remove, increment, append, touch } as const;
+export const op = { get, read, set, delete: remove, increment, append, touch } as const;
 
 function get(key: Bytes, options: ReadOptions = {}): Operation<Value | undefined> {
+  const operation = read(key, options);
+  return { ...operation, read: (outcome) => operation.read(outcome).value };
+}
+
+function read(key: Bytes, options: ReadOptions = {}): Operation<ReadResult> {
   const bytes = toBytes(key);
-  const consistency =
-    options.consistency === 'any-replica' ? Consistency.ANY_REPLICA : Consistency.UNSPECIFIED;
+  const anyReplica = options.consistency === 'any-replica';
+  const consistency = anyReplica ? Consistency.ANY_REPLICA : Consistency.UNSPECIFIED;
   return {
     request: { $case: 'get', value: { key: bytes, consistency } },
     reads: true,
+    anyReplica,
     bytes: bytes.length,
     read: (outcome) => {
-      const { found, value, version, expireAtMs } = answerOf(outcome, 'get');
-      return found
-        ? new Value(owned(value), versionToText(version), toNumber(expireAtMs))
-        : undefined;
+      const { found, value, version, expireAtMs, stalenessMs = 0 } = answerOf(outcome, 'get');
+      if (!found) return { value: undefined, stalenessMs };
+      return {
+        value: new Value(owned(value), versionToText(version), toNumber(expireAtMs)),
+        stalenessMs,
+      };
     },
   };
 }

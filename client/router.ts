@@ -1,36 +1,49 @@
 /** Sends each operation to the leader of its shard, and again where the table of errors says that this helps. */
+import { randomFillSync } from 'node:crypto';
 import { keyToShard } from '@r-db/proto/slots.ts';
 import { backoffMs } from './backoff.ts';
 import { Batcher } from './batcher.ts';
 import { Channel } from './channel.ts';
-import { RdbError, retryOf } from './errors.ts';
+import { RdbError, type Reason, retryOf } from './errors.ts';
 import { TopologyFollower } from './follower.ts';
-import { Job, type JobTime } from './job.ts';
+import { type Attempt, Job, type JobTime, type Target } from './job.ts';
 import {
   BACKOFF_MS_MAX,
   BACKOFF_MS_MIN,
   OPERATION_BYTES_MAX,
   OPERATIONS_MAX,
   REDIRECTS_AT_ONCE_MAX,
+  SESSIONS_ENDED_MAX,
 } from './limits.ts';
 import type { Operation } from './operations.ts';
-import { leaderAddress, type Topology } from './topology.ts';
+import { Sessions } from './sessions.ts';
+import { isNewer, leaderAddress, replicaAddresses, type Topology } from './topology.ts';
 
 interface Node {
   readonly channel: Channel;
   readonly batcher: Batcher;
 }
 
+/** Reasons that tell of a node that is gone, or of a topology that nobody keeps up. */
+const FOUND_NOBODY: ReadonlySet<Reason> = new Set([
+  'UNAVAILABLE',
+  'DEADLINE_EXCEEDED',
+  'OUTCOME_UNKNOWN',
+  'NO_LEADER',
+]);
+
 export class Router {
   readonly follower: TopologyFollower;
   readonly #nodes = new Map<string, Node>();
   readonly #seeds: ReadonlySet<string>;
   readonly #jobs = new Set<Job>();
+  readonly #sessions = new Sessions({ nowMs: Date.now, random: (bytes) => randomFillSync(bytes) });
   /** Jobs that wait before their next try, by shard: a new leader ends the wait. */
   readonly #waiting = new Map<Job, NodeJS.Timeout>();
   #bytes = 0;
   #closed = false;
   #idle: (() => void) | undefined;
+  #topology: Topology | undefined;
   #topologyListeners = new Set<(topology: Topology) => void>();
 
   constructor(seeds: readonly string[]) {
@@ -92,7 +105,7 @@ export class Router {
   async close(): Promise<void> {
     this.#closed = true;
     for (const job of [...this.#jobs]) {
-      const reason = job.sent && !job.operation.reads ? 'OUTCOME_UNKNOWN' : 'CLOSED';
+      const reason = job.doubts > 0 && !job.operation.reads ? 'OUTCOME_UNKNOWN' : 'CLOSED';
       job.fail(new RdbError(reason, 'the client was closed before the answer came'));
     }
     const stopped = this.follower.stop();
@@ -102,25 +115,49 @@ export class Router {
   }
 
   #dispatch(job: Job): void {
-    const topology = this.follower.current;
-    const address = topology && leaderAddress(topology, job.shard);
-    if (address !== undefined) {
-      this.#node(address).batcher.add(job);
+    const target = this.#targetOf(job);
+    const attempt = job.attempt(target);
+    if (target !== undefined) {
+      this.#node(target.address).batcher.add(attempt);
       return;
     }
     const error = new RdbError('NO_LEADER', `no node is known to lead shard ${job.shard}`);
-    job.attempts++;
-    this.#onFailure(job, error);
+    this.#onFailure(attempt, error);
   }
 
-  #onFailure(job: Job, error: RdbError): void {
-    if (job.settled) return;
+  /** The leader; for reads that any replica may answer, every other time any of them, and while there is no leader. */
+  #targetOf({ operation, shard, attempts }: Job): Target | undefined {
+    const topology = this.follower.current;
+    if (topology === undefined) return undefined;
+    const leader = leaderAddress(topology, shard);
+    if (operation.anyReplica && (attempts % 2 === 0 || leader === undefined)) {
+      const replicas = replicaAddresses(topology, shard);
+      const address = replicas[Math.floor(Math.random() * replicas.length)];
+      return address === undefined ? undefined : { address, asLeader: false };
+    }
+    return leader === undefined ? undefined : { address: leader, asLeader: true };
+  }
+
+  #onFailure({ job }: Attempt, error: RdbError): void {
     job.lastError = error;
     if (error.leader !== undefined) this.follower.hint(error.leader);
     const retry = retryOf(error.reason);
+    if (error.reason === 'DEADLINE_EXCEEDED') job.timeouts++;
+    if (FOUND_NOBODY.has(error.reason)) this.follower.doubt();
     if (retry === 'elsewhere' && ++job.redirects <= REDIRECTS_AT_ONCE_MAX) this.#dispatch(job);
-    else if (error.retryable) this.#wait(job, error);
+    else if (error.retryable || (retry === 'same-request' && job.repeatable))
+      this.#wait(job, error);
+    else if (error.reason === 'SESSION_ENDED' && this.#renewSession(job)) this.#dispatch(job);
     else job.fail(error);
+  }
+
+  /** A write that certainly did not happen may take another name; of one that may have, the caller must know. */
+  #renewSession(job: Job): boolean {
+    if (job.id === undefined || job.doubts > 0) return false;
+    if (++job.sessionsEnded > SESSIONS_ENDED_MAX) return false;
+    this.#sessions.end(job.id.session);
+    job.forgetId();
+    return true;
   }
 
   #wait(job: Job, error: RdbError): void {
@@ -145,17 +182,35 @@ export class Router {
   }
 
   #onTopology(topology: Topology): void {
-    this.#wakeWaiting(topology);
+    const before = this.#topology;
+    this.#topology = topology;
+    const moved = (shard: number): boolean =>
+      isNewer(topology.shards[shard], before?.shards[shard]);
+    this.#wakeWaiting(topology, moved);
+    if (topology.shards.some(({ shard }) => moved(shard))) this.#followLeaders(topology, moved);
     this.#closeUnused(topology);
     for (const listener of [...this.#topologyListeners]) listener(topology);
   }
 
-  /** Who waits because nobody led the shard goes on as soon as somebody does. */
-  #wakeWaiting(topology: Topology): void {
+  /** What is out to a node that no longer leads goes to the new leader, where that can't do harm: the old one may hang. */
+  #followLeaders(topology: Topology, moved: (shard: number) => boolean): void {
+    for (const job of [...this.#jobs]) {
+      if (job.target === undefined || !job.target.asLeader || !moved(job.shard)) continue;
+      const leader = leaderAddress(topology, job.shard);
+      if (leader === undefined || leader === job.target.address) continue;
+      if (this.#waiting.has(job) || !job.repeatable) continue;
+      this.#dispatch(job);
+    }
+  }
+
+  /** Who waits because nobody led the shard, or for its old leader, goes on as soon as there is a new one. */
+  #wakeWaiting(topology: Topology, moved: (shard: number) => boolean): void {
     for (const [job, timer] of [...this.#waiting]) {
-      if (job.lastError?.reason !== 'NO_LEADER' || job.lastError.retryAfterMs !== undefined)
+      const leader = leaderAddress(topology, job.shard);
+      if (leader === undefined) continue;
+      // Without a new leadership it is only a hint, and nodes may disagree for ever.
+      if (job.target !== undefined && (leader === job.target.address || !moved(job.shard)))
         continue;
-      if (leaderAddress(topology, job.shard) === undefined) continue;
       clearTimeout(timer);
       this.#waiting.delete(job);
       this.#dispatch(job);
@@ -176,9 +231,24 @@ export class Router {
     const known = this.#nodes.get(address);
     if (known !== undefined) return known;
     const channel = new Channel(address);
-    const batcher = new Batcher(channel, (job, error) => this.#onFailure(job, error));
+    const batcher = new Batcher({
+      channel,
+      sessions: () => (this.follower.current?.retriesOnce ? this.#sessions : undefined),
+      onFailure: (attempt, error) => this.#onFailure(attempt, this.#explained(address, error)),
+    });
     const node = { channel, batcher };
     this.#nodes.set(address, node);
     return node;
+  }
+  /** The topology names addresses that only the cluster's own network may know. */
+  #explained(address: string, error: RdbError): RdbError {
+    const nodes = this.follower.current?.nodes ?? [];
+    const reached = nodes.some(({ grpc = '' }) => {
+      return this.#seeds.has(grpc) || this.#nodes.get(grpc)?.channel.wasReady;
+    });
+    if (error.reason !== 'UNAVAILABLE' || reached) return error;
+    const seeds = [...this.#seeds].join(', ');
+    const message = `the topology names ${address} as the leader, and it can't be reached from here; a port-forward, proxy or load balancer at ${seeds} is not enough (${error.message})`;
+    return new RdbError('UNAVAILABLE', message, { cause: error });
   }
 }

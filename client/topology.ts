@@ -37,6 +37,8 @@ export interface Topology {
   readonly clusterId: string;
   /** Version of r_db on the node that told it. */
   readonly version: string;
+  /** Whether the nodes remember answers, so that a write sent again under its name happens once. */
+  readonly retriesOnce: boolean;
   readonly nodes: readonly TopologyNode[];
   /** Index = shard. */
   readonly shards: readonly TopologyShard[];
@@ -67,6 +69,7 @@ export function applyTopology(
     cluster: told.info?.cluster ?? base?.cluster ?? '',
     clusterId: told.clusterId,
     version: told.info?.version ?? base?.version ?? '',
+    retriesOnce: told.info?.retriesOnce ?? base?.retriesOnce ?? false,
     nodes: [...nodes.values()].sort((a, b) =>
       a.name.localeCompare(b.name, 'en', { numeric: true }),
     ),
@@ -91,6 +94,21 @@ export function leaderAddress(topology: Topology, shard: number): string | undef
   const leader = topology.shards[shard]?.leader;
   if (leader === undefined) return undefined;
   return topology.nodes.find(({ name }) => name === leader)?.grpc;
+}
+
+/** gRPC addresses of the replicas that may answer reads: those in sync, the leader too; if none are known, all. */
+export function replicaAddresses(topology: Topology, shard: number): string[] {
+  const { leader, followers = [], inSync = [] } = topology.shards[shard] ?? {};
+  const all = leader === undefined ? followers : [leader, ...followers];
+  const names = all.filter((name) => inSync.includes(name));
+  return (names.length > 0 ? names : all).flatMap(
+    (name) => topology.nodes.find((node) => node.name === name)?.grpc ?? [],
+  );
+}
+
+/** Whether `a` tells of a later leadership than `b`. */
+export function isNewer(a: TopologyShard | undefined, b: TopologyShard | undefined): boolean {
+  return a !== undefined && b !== undefined && isOlder(b, a);
 }
 
 const UNKNOWN_NODE = { id: '', incarnation: '', resp: undefined, zone: '', host: '' };

@@ -19,7 +19,7 @@ export const COMMON_OPTIONS: Options = {
     help: 'nodes to ask, host:port with commas between (RDB_ADDRESSES; default 127.0.0.1:7379)',
   },
   output: { value: 'FORMAT', help: 'text or json (default text)' },
-  'timeout-ms': { value: 'MS', help: 'time for the command, in milliseconds (default 5000)' },
+  'timeout-ms': { value: 'MS', help: 'time for the command, in milliseconds (default 15000)' },
   help: { help: 'say how to use the command' },
 };
 

@@ -1,9 +1,10 @@
-/** Commands about the cluster: status, shards, slots. */
+/** Commands about the cluster: status, shards, slots, lead. */
 import { keyToShard, keyToSlot } from '@r-db/proto/slots.ts';
-import type { Client, NodeStats, Topology, TopologyNode } from '../mod.ts';
-import { RdbError } from '../mod.ts';
+import type { NodeStats, Topology } from '../mod.ts';
+import { toInteger, UsageError } from './arguments.ts';
 import type { ClusterCommand } from './command.ts';
 import { EXIT } from './exit-codes.ts';
+import { isWhole, keysOf, lagOf, type NodeStatus, nodeStatuses, replicasOf } from './figures.ts';
 import { formatBytes, formatDuration, type Output } from './output.ts';
 
 export const status: ClusterCommand = {
@@ -13,9 +14,7 @@ export const status: ClusterCommand = {
   takes: { min: 0, max: 0 },
   run: async (client, { output, timeoutMs }) => {
     const topology = client.topology();
-    const nodes = await Promise.all(
-      topology.nodes.map((node) => nodeStatus(client, topology, { node, timeoutMs })),
-    );
+    const nodes = await nodeStatuses(client, topology, timeoutMs);
     const led = topology.shards.filter(({ leader }) => leader !== undefined).length;
     if (output.json) output.value(statusJson(topology, nodes, led));
     else statusText(output, topology, nodes, led);
@@ -27,27 +26,38 @@ export const status: ClusterCommand = {
 
 export const shards: ClusterCommand = {
   usage: '',
-  summary: 'list shards: slots, leader, followers, epoch, generation',
+  summary: 'list shards: slots, leader, followers, in-sync set, epoch, generation, lag',
   options: {},
   takes: { min: 0, max: 0 },
-  run: async (client, { output }) => {
+  run: async (client, { output, timeoutMs }) => {
     const topology = client.topology();
+    const nodes = await nodeStatuses(client, topology, timeoutMs);
     if (output.json) {
-      output.value(topology.shards.map((shard) => ({ ...shard, leader: shard.leader ?? null })));
+      const rows = topology.shards.map((shard) => ({
+        ...shard,
+        leader: shard.leader ?? null,
+        replicas: replicasOf(shard, nodes).map(({ sequence = null, lag = null, ...rest }) => ({
+          ...rest,
+          sequence,
+          lag,
+        })),
+      }));
+      output.value(rows);
       return EXIT.ok;
     }
     output.table(
-      ['SHARD', 'SLOTS', 'LEADER', 'FOLLOWERS', 'IN SYNC', 'EPOCH', 'GENERATION'],
+      ['SHARD', 'SLOTS', 'LEADER', 'FOLLOWERS', 'IN SYNC', 'EPOCH', 'GENERATION', 'LAG'],
       topology.shards.map((shard) => [
         String(shard.shard),
         `${shard.firstSlot}-${shard.lastSlot}`,
         shard.leader ?? '-',
         shard.followers.join(',') || '-',
-        String(shard.inSync.length),
+        shard.inSync.join(',') || '-',
         String(shard.epoch),
         String(shard.generation),
+        String(lagOf(shard, nodes) ?? '-'),
       ]),
-      [0, 4, 5, 6],
+      [0, 5, 6, 7],
     );
     return EXIT.ok;
   },
@@ -93,34 +103,29 @@ export const slots: ClusterCommand = {
   },
 };
 
-interface NodeStatus {
-  readonly node: TopologyNode;
-  /** Shards that it leads by the topology. */
-  readonly leads: number;
-  readonly stats: NodeStats | undefined;
-  /** Why there are no figures. */
-  readonly problem: string | undefined;
-}
-
-async function nodeStatus(
-  client: Client,
-  topology: Topology,
-  { node, timeoutMs }: { node: TopologyNode; timeoutMs: number },
-): Promise<NodeStatus> {
-  const leads = topology.shards.filter(({ leader }) => leader === node.name).length;
-  if (node.grpc === undefined)
-    return { node, leads, stats: undefined, problem: 'its address is not known' };
-  try {
-    return { node, leads, stats: await client.stats(node.grpc, { timeoutMs }), problem: undefined };
-  } catch (error) {
-    if (!(error instanceof RdbError)) throw error;
-    return { node, leads, stats: undefined, problem: error.message };
-  }
-}
-
-function keysOf(stats: NodeStats): bigint {
-  return stats.shards.reduce((sum, { keys }) => sum + keys, 0n);
-}
+export const lead: ClusterCommand = {
+  usage: 'SHARD --on NODE',
+  summary: 'hand the leadership of a shard to another node that is in sync',
+  options: { on: { value: 'NODE', help: 'name of the node that shall lead it, such as demo-1' } },
+  takes: { min: 1, max: 1 },
+  run: async (client, { args, output, timeoutMs, signal }) => {
+    const topology = client.topology();
+    const to = args.text('on');
+    const range = { min: 0, max: topology.shards.length - 1 };
+    const shard = toInteger('SHARD', args.positionals[0], range) ?? 0;
+    if (to === undefined) throw new UsageError('--on must name the node that shall lead the shard');
+    const names = topology.nodes.map(({ name }) => name);
+    if (!names.includes(to))
+      throw new UsageError(`--on must be one of ${names.join(', ')}, and is "${to}"`);
+    const from = topology.shards[shard]?.leader;
+    const begunMs = performance.now();
+    const epoch = await client.transferLeadership(shard, to, { timeoutMs, signal });
+    const milliseconds = Math.round(performance.now() - begunMs);
+    if (output.json) output.value({ shard, from: from ?? null, to, epoch, milliseconds });
+    else output.line(`${to} leads shard ${shard} in epoch ${epoch} (${milliseconds} ms)`);
+    return EXIT.ok;
+  },
+};
 
 function statusJson(topology: Topology, nodes: readonly NodeStatus[], led: number): unknown {
   const { cluster, clusterId, version } = topology;
@@ -128,13 +133,19 @@ function statusJson(topology: Topology, nodes: readonly NodeStatus[], led: numbe
     cluster,
     clusterId,
     version,
-    shards: { total: topology.shards.length, led },
-    nodes: nodes.map(({ node, leads, stats, problem }) => ({
+    shards: {
+      total: topology.shards.length,
+      led,
+      inSync: topology.shards.filter(isWhole).length,
+    },
+    nodes: nodes.map(({ node, leads, replicas, inSync, stats, problem }) => ({
       name: node.name,
       grpc: node.grpc ?? null,
       resp: node.resp ?? null,
       zone: node.zone,
       leads,
+      replicas,
+      inSync,
       up: stats !== undefined,
       problem: problem ?? null,
       ...(stats && {
@@ -163,21 +174,25 @@ function statusText(
   const colour = (count: number, of: number): string =>
     output.style(count === of ? 'green' : 'red', `${count}/${of}`);
   output.line(`${output.style('bold', topology.cluster)}  r_db ${topology.version}`);
-  output.line(`nodes ${colour(up, nodes.length)} up, shards ${colour(led, total)} with a leader`);
+  const whole = topology.shards.filter(isWhole).length;
+  output.line(
+    `nodes ${colour(up, nodes.length)} up, shards ${colour(led, total)} with a leader, ${colour(whole, total)} with all copies in sync`,
+  );
   output.line('');
   output.table(
-    ['NODE', 'GRPC', 'RESP', 'ZONE', 'LEADS', 'KEYS', 'MEMORY', 'UP'],
-    nodes.map(({ node, leads, stats, problem }) => [
+    ['NODE', 'GRPC', 'RESP', 'ZONE', 'LEADS', 'IN SYNC', 'KEYS', 'MEMORY', 'UP'],
+    nodes.map(({ node, leads, replicas, inSync, stats, problem }) => [
       node.name,
       node.grpc ?? '-',
       node.resp ?? '-',
       node.zone || '-',
       String(leads),
+      `${inSync}/${replicas}`,
       stats === undefined ? '-' : String(keysOf(stats)),
       stats === undefined ? '-' : memory(stats),
       stats === undefined ? `no: ${problem}` : formatDuration(Number(stats.uptimeMs)),
     ]),
-    [4, 5],
+    [4, 5, 6],
   );
   const leaderless = topology.shards
     .filter(({ leader }) => leader === undefined)

@@ -14,6 +14,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   status: cluster.status,
   shards: cluster.shards,
   slots: cluster.slots,
+  lead: cluster.lead,
   dev: {
     usage: '[--nodes N] [--port PORT]',
     summary: 'start a cluster on this machine, until Ctrl-C (rdb dev --help tells more)',

@@ -163,14 +163,14 @@ describe('rdb', () => {
       expect(code).to.equal(EXIT.ok);
       expect(out)
         .to.contain('fake  r_db 0.1.0')
-        .and.contain('nodes 3/3 up, shards 8/8 with a leader');
+        .and.contain('nodes 3/3 up, shards 8/8 with a leader, 8/8 with all copies in sync');
       expect(out).to.match(
-        /fake-0 +127\.0\.0\.1:\d+ +127\.0\.0\.1:6379 +zone-0 +3 +\d+ +100 MiB of 1\.0 GiB +1m 1s/,
+        /fake-0 +127\.0\.0\.1:\d+ +127\.0\.0\.1:6379 +zone-0 +3 +8\/8 +\d+ +100 MiB of 1\.0 GiB +1m 1s/,
       );
       const status = (await json('status')) as {
         nodes: { name: string; up: boolean; leads: number }[];
       };
-      expect(status).to.deep.include({ cluster: 'fake', shards: { total: 8, led: 8 } });
+      expect(status).to.deep.include({ cluster: 'fake', shards: { total: 8, led: 8, inSync: 8 } });
       expect(status.nodes.map(({ name, up, leads }) => ({ name, up, leads }))).to.deep.equal([
         { name: 'fake-0', up: true, leads: 3 },
         { name: 'fake-1', up: true, leads: 3 },
@@ -200,11 +200,38 @@ describe('rdb', () => {
         lastSlot: 8191,
         leader: 'fake-0',
         epoch: 1,
+        replicas: [
+          { node: 'fake-0', inSync: true, sequence: 9, lag: 0 },
+          { node: 'fake-1', inSync: true, sequence: 7, lag: 2 },
+          { node: 'fake-2', inSync: true, sequence: 7, lag: 2 },
+        ],
       });
+      expect(out).to.match(/ 3 +6144-8191 +fake-0 +fake-1,fake-2 +fake-0,fake-1,fake-2 +1 +1 +2\n/);
       const slots = (await json('slots', 'a', 'b{a}')) as { slot: number }[];
       expect(slots[0]).to.include({ key: 'a', slot: keyToSlot('a'), shard: keyToShard('a', 8) });
       expect(slots[1]?.slot).to.equal(slots[0]?.slot);
       expect((await rdb(['slots', 'a'])).out).to.contain(String(keyToSlot('a')));
+    });
+
+    it('hands leadership over, and says what it did', async () => {
+      await using three = await startFakeCluster();
+      const environment = { RDB_ADDRESSES: three.nodes[2]?.address };
+      const led = await rdb(['lead', '3', '--on', 'fake-1'], { environment });
+      expect(led).to.include({ code: EXIT.ok, err: '' });
+      expect(led.out).to.match(/^fake-1 leads shard 3 in epoch 2 \(\d+ ms\)\n$/);
+      three.leadSilently(3, 2);
+      const again = await rdb(['lead', '3', '--on', 'fake-0', '--output', 'json'], { environment });
+      expect(JSON.parse(again.out)).to.include({ shard: 3, to: 'fake-0', epoch: 4 });
+      const wrong: [string[], RegExp][] = [
+        [['lead', '3'], /--on must name the node/],
+        [['lead', '8', '--on', 'fake-1'], /SHARD must be a whole number from 0 to 7/],
+        [['lead', '1', '--on', 'fake-9'], /--on must be one of fake-0, fake-1, fake-2/],
+      ];
+      for (const [args, message] of wrong) {
+        const { code, err } = await rdb(args, { environment });
+        expect(code).to.equal(EXIT.usage);
+        expect(err).to.match(message);
+      }
     });
 
     it('is coloured on a terminal only, and not where NO_COLOR says so', async () => {
@@ -285,8 +312,12 @@ describe('rdb', () => {
     });
 
     it('tells by its exit code that nobody knows what came of a write', async () => {
-      cluster.leaderOf('u').faults.push('OUTCOME_UNKNOWN');
-      expect(await rdb(['set', 'u', '1'])).to.include({ code: EXIT.unknown, out: '' });
+      cluster
+        .leaderOf('u')
+        .faults.push(...new Array<'OUTCOME_UNKNOWN'>(99).fill('OUTCOME_UNKNOWN'));
+      const ran = await rdb(['set', 'u', '1', '--timeout-ms', '100']);
+      expect(ran).to.include({ code: EXIT.unknown, out: '' });
+      cluster.leaderOf('u').faults.length = 0;
     });
 
     it('ends when interrupted', async () => {

@@ -20,6 +20,7 @@ import {
   type TopologyRequest,
   type TopologyResponse,
 } from '@r-db/proto/generated/rdb/v1/cluster.ts';
+import { Consistency, type RequestId } from '@r-db/proto/generated/rdb/v1/common.ts';
 import { ErrorReason, type OperationError } from '@r-db/proto/generated/rdb/v1/errors.ts';
 import {
   type BatchRequest,
@@ -27,21 +28,25 @@ import {
   type KeyValueServer,
   KeyValueService,
   type Operation,
-  type OperationResult,
   type ScanRequest,
   type ScanResponse,
-  SetCondition,
 } from '@r-db/proto/generated/rdb/v1/key_value.ts';
 import { keyToShard, shardToSlots } from '@r-db/proto/slots.ts';
+import { FakeShard, failed, type Outcome, versionOf } from './fake-shard.ts';
 
-type Outcome = NonNullable<OperationResult['outcome']>;
+/** How old followers call their answers. */
+export const FAKE_STALENESS_MS = 7;
 
-interface Record {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
-  readonly version: number;
-  readonly expireAtMs: bigint | undefined;
-}
+/**
+ * What comes of a batch instead of an answer: a reason for each operation, or the connection breaks, or nothing ever comes. `before`: and nothing
+ * is executed; `after`: it is. `late`: it hangs, and is executed behind the batch that comes after it.
+ */
+export type Fault =
+  | ReasonName
+  | 'break'
+  | 'hang'
+  | 'late'
+  | { readonly after: ReasonName | 'break' | 'hang' };
 
 export interface FakeNode {
   readonly name: string;
@@ -49,12 +54,16 @@ export interface FakeNode {
   readonly port: number;
   /** Sizes of the batches that came, and the keys in them. */
   readonly batches: string[][];
-  /** What to do with the next batches, instead of executing them: an answer for each operation, or a broken connection. */
-  readonly faults: (ReasonName | 'break')[];
+  /** What comes of the next batches. */
+  readonly faults: Fault[];
   /** Executes the next batches, and breaks the connection instead of answering. */
   breaksAfterExecuting: number;
   /** While set, batches wait for it. */
   hold: Promise<void> | undefined;
+  /** The gRPC port that the topology names. */
+  toldPort: number;
+  /** While true, topology streams stay open and tell nothing. */
+  silent: boolean;
   /** Breaks all connections and listens no more. */
   kill(): void;
   openTopologies(): number;
@@ -66,6 +75,8 @@ export interface FakeCluster extends AsyncDisposable {
   lead(shard: number, node: number | undefined): void;
   /** The same, but nobody is told: clients learn it from NOT_LEADER. */
   leadSilently(shard: number, node: number | undefined): void;
+  /** Shards forget what sessions wrote; unknown ones that started before this time are ended. */
+  endSessions(beforeMs: number): void;
   /** The leader of the shard of a key. */
   leaderOf(key: string): FakeNode;
 }
@@ -73,8 +84,9 @@ export interface FakeCluster extends AsyncDisposable {
 export async function startFakeCluster({
   nodes: count = 3,
   shards = 8,
+  retriesOnce = true,
 } = {}): Promise<FakeCluster> {
-  const cluster = new Cluster(shards);
+  const cluster = new Cluster(shards, retriesOnce);
   for (let i = 0; i < count; i++) cluster.nodes.push(await Node.start(cluster, `fake-${i}`));
   for (let shard = 0; shard < shards; shard++) cluster.leaders[shard] = shard % count;
   return cluster;
@@ -84,11 +96,13 @@ class Cluster implements FakeCluster {
   readonly nodes: Node[] = [];
   readonly leaders: (number | undefined)[] = [];
   readonly epochs: number[] = [];
-  readonly data: Map<string, Record>[];
+  readonly data: FakeShard[];
+  readonly retriesOnce: boolean;
   version = 0;
 
-  constructor(shards: number) {
-    this.data = Array.from({ length: shards }, () => new Map<string, Record>());
+  constructor(shards: number, retriesOnce: boolean) {
+    this.retriesOnce = retriesOnce;
+    this.data = Array.from({ length: shards }, () => new FakeShard());
     this.epochs = this.data.map(() => 1);
   }
 
@@ -100,6 +114,10 @@ class Cluster implements FakeCluster {
   leadSilently(shard: number, node: number | undefined): void {
     this.leaders[shard] = node;
     this.epochs[shard] = (this.epochs[shard] ?? 0) + 1;
+  }
+
+  endSessions(beforeMs: number): void {
+    for (const shard of this.data) shard.endSessions(beforeMs);
   }
 
   leaderOf(key: string): Node {
@@ -116,12 +134,15 @@ class Cluster implements FakeCluster {
 class Node implements FakeNode {
   readonly name: string;
   readonly port: number;
+  toldPort: number;
   readonly batches: string[][] = [];
   readonly faults: FakeNode['faults'] = [];
   breaksAfterExecuting = 0;
   hold: Promise<void> | undefined;
+  silent = false;
   readonly #cluster: Cluster;
   readonly #server: Server;
+  readonly #late: (() => void)[] = [];
   readonly #followers = new Set<ServerWritableStream<TopologyRequest, TopologyResponse>>();
 
   static async start(cluster: Cluster, name: string): Promise<Node> {
@@ -145,6 +166,7 @@ class Node implements FakeNode {
     this.#server = server;
     this.name = name;
     this.port = port;
+    this.toldPort = port;
     server.addService(KeyValueService, this.#keyValue());
     server.addService(ClusterService, this.#clusterService());
   }
@@ -162,6 +184,7 @@ class Node implements FakeNode {
   }
 
   tellTopology(shards: readonly number[]): void {
+    if (this.silent) return;
     for (const follower of this.#followers) follower.write(this.#topology(shards, false));
   }
 
@@ -182,7 +205,7 @@ class Node implements FakeNode {
       topology: (call) => {
         this.#followers.add(call);
         call.on('cancelled', () => this.#followers.delete(call));
-        call.write(this.#topology(this.#cluster.leaders.keys(), true));
+        if (!this.silent) call.write(this.#topology(this.#cluster.leaders.keys(), true));
       },
       stats: (_call, callback) =>
         callback(null, {
@@ -197,19 +220,30 @@ class Node implements FakeNode {
             index: 0n,
             buffers: 0n,
           },
-          shards: this.#ledShards().map((shard) => ({
+          shards: [...this.#cluster.leaders.keys()].map((shard) => ({
             shard,
-            leader: true,
+            leader: this.#leads(shard),
             epoch: BigInt(this.#cluster.epochs[shard] ?? 0),
             generation: 1n,
-            sequence: 9n,
-            keys: BigInt(this.#cluster.data[shard]?.size ?? 0),
-            bytes: 64n * BigInt(this.#cluster.data[shard]?.size ?? 0),
+            sequence: this.#leads(shard) ? 9n : 7n,
+            keys: BigInt(this.#cluster.data[shard]?.records.size ?? 0),
+            bytes: 64n * BigInt(this.#cluster.data[shard]?.records.size ?? 0),
           })),
           connections: 1,
           expiredKeys: 0n,
         }),
-      transferLeadership: () => undefined,
+      transferLeadership: ({ request: { shard, to } }, callback) => {
+        const elsewhere = this.#elsewhere(shard);
+        if (elsewhere !== undefined) callback(statusOf(9, elsewhere.message, elsewhere));
+        else {
+          const heir = this.#cluster.nodes.findIndex(({ name }) => name === to);
+          if (heir < 0) callback(statusOf(3, `there is no node ${to}`));
+          else {
+            this.#cluster.lead(shard, heir);
+            callback(null, { epoch: BigInt(this.#cluster.epochs[shard] ?? 0) });
+          }
+        }
+      },
       moveReplica: () => undefined,
     };
   }
@@ -224,15 +258,27 @@ class Node implements FakeNode {
     );
     await this.hold;
     const fault = this.faults.shift();
-    if (fault === 'break') return this.#breakConnections();
-    const results = operations.map((operation) => ({
-      outcome: fault === undefined ? this.#execute(operation) : failed(fault, 'as ordered'),
-    }));
-    if (this.breaksAfterExecuting > 0) {
-      this.breaksAfterExecuting--;
-      return this.#breakConnections();
+    const id = call.request.requestId;
+    const run = (): Outcome[] =>
+      operations.map((operation, i) =>
+        this.#execute(operation, id && { ...id, number: id.number + BigInt(i) }),
+      );
+    if (fault === 'late') {
+      this.#late.push(run);
+      return;
     }
-    callback(null, { results });
+    const executed = fault === undefined || typeof fault === 'object' ? run() : undefined;
+    for (const late of this.#late.splice(0)) late();
+    const instead = typeof fault === 'object' ? fault.after : fault;
+    if (this.breaksAfterExecuting > 0) this.breaksAfterExecuting--;
+    else if (instead !== 'break') {
+      if (instead === 'hang') return;
+      const outcomes =
+        instead === undefined ? executed : operations.map(() => failed(instead, 'as ordered'));
+      callback(null, { results: (outcomes ?? []).map((outcome) => ({ outcome })) });
+      return;
+    }
+    this.#breakConnections();
   }
 
   /** Without a word, as when a machine dies; the port stays open. */
@@ -241,75 +287,18 @@ class Node implements FakeNode {
     for (const session of [...sessions.keys()]) session.destroy();
   }
 
-  #execute({ request }: Operation): Outcome {
+  #execute({ request }: Operation, idByPlace: RequestId | undefined): Outcome {
     if (request === undefined) return failed('INVALID', 'no request');
     const shard = keyToShard(request.value.key, this.#cluster.data.length);
     const elsewhere = this.#elsewhere(shard);
-    if (elsewhere !== undefined) return { $case: 'error', value: elsewhere };
-    const map = this.#cluster.data[shard] ?? new Map<string, Record>();
-    const name = Buffer.from(request.value.key).toString('latin1');
-    const record = map.get(name);
-    const put = (value: Uint8Array, expireAtMs: bigint | undefined): Uint8Array => {
-      const version = (record?.version ?? 0) + 1;
-      map.set(name, { key: request.value.key, value, version, expireAtMs });
-      return versionOf(version);
-    };
-    switch (request.$case) {
-      case 'get':
-        return {
-          $case: 'get',
-          value: {
-            found: record !== undefined,
-            value: record?.value ?? Buffer.alloc(0),
-            version: versionOf(record?.version ?? 0),
-            expireAtMs: record?.expireAtMs,
-            stalenessMs: undefined,
-          },
-        };
-      case 'set': {
-        const { condition, ifVersion, expiry, value } = request.value;
-        const applied =
-          condition === SetCondition.UNSPECIFIED ||
-          (condition === SetCondition.IF_PRESENT) === (record !== undefined);
-        if (!applied) return { $case: 'set', value: { applied, version: Buffer.alloc(0) } };
-        if (
-          ifVersion !== undefined &&
-          Buffer.compare(ifVersion, versionOf(record?.version ?? 0)) !== 0
-        ) {
-          return failed('VERSION_MISMATCH', 'another version');
-        }
-        return { $case: 'set', value: { applied, version: put(value, expiryOf(expiry, record)) } };
-      }
-      case 'delete':
-        return { $case: 'delete', value: { deleted: map.delete(name) } };
-      case 'increment': {
-        const text = Buffer.from(record?.value ?? Buffer.from('0')).toString();
-        if (!/^-?\d+$/.test(text))
-          return failed('NOT_AN_INTEGER', 'the value is not a signed 64-bit integer');
-        const value = BigInt(text) + (request.value.by ?? 1n);
-        return {
-          $case: 'increment',
-          value: { value, version: put(Buffer.from(String(value)), record?.expireAtMs) },
-        };
-      }
-      case 'append': {
-        const value = Buffer.concat([record?.value ?? Buffer.alloc(0), request.value.value]);
-        return {
-          $case: 'append',
-          value: { length: BigInt(value.length), version: put(value, record?.expireAtMs) },
-        };
-      }
-      case 'touch': {
-        const found = record !== undefined;
-        const { expiry } = request.value;
-        const expireAtMs = expiry === undefined ? record?.expireAtMs : expiryOf(expiry, record);
-        const version = found ? put(record.value, expireAtMs) : Buffer.alloc(0);
-        return {
-          $case: 'touch',
-          value: { found, expireAtMs: found ? expireAtMs : undefined, version },
-        };
-      }
-    }
+    const anyReplica =
+      request.$case === 'get' && request.value.consistency === Consistency.ANY_REPLICA;
+    if (elsewhere !== undefined && !anyReplica) return { $case: 'error', value: elsewhere };
+    const data = this.#cluster.data[shard];
+    if (data === undefined) return failed('INVALID', 'no such shard');
+    if (request.$case === 'get') return data.get(request.value, elsewhere && FAKE_STALENESS_MS);
+    const id = this.#cluster.retriesOnce ? (request.value.requestId ?? idByPlace) : undefined;
+    return data.write(request, id);
   }
 
   /** Pages of two keys; the token is the shard and the last key told. Breaks where it is told to, between pages. */
@@ -323,7 +312,7 @@ class Node implements FakeNode {
       const elsewhere = this.#elsewhere(shard);
       if (elsewhere !== undefined)
         return void call.emit('error', statusOf(9, elsewhere.message, elsewhere));
-      const names = [...(this.#cluster.data[shard]?.keys() ?? [])].sort();
+      const names = [...(this.#cluster.data[shard]?.records.keys() ?? [])].sort();
       let rest = names.filter((name) => i > 0 || name > after);
       do {
         const page = rest.slice(0, 2);
@@ -333,7 +322,7 @@ class Node implements FakeNode {
           rest.length > 0 ? `${shard}:${page.at(-1)}` : next === undefined ? '' : `${next}:`;
         const entries = page
           .filter((name) => name.startsWith(prefix))
-          .flatMap((name) => this.#cluster.data[shard]?.get(name) ?? [])
+          .flatMap((name) => this.#cluster.data[shard]?.records.get(name) ?? [])
           .map(({ key, value, version, expireAtMs }) => ({
             key,
             version: versionOf(version),
@@ -365,10 +354,8 @@ class Node implements FakeNode {
     };
   }
 
-  #ledShards(): number[] {
-    return [...this.#cluster.leaders.keys()].filter(
-      (shard) => this.#cluster.nodes[this.#cluster.leaders[shard] ?? -1] === this,
-    );
+  #leads(shard: number): boolean {
+    return this.#cluster.nodes[this.#cluster.leaders[shard] ?? -1] === this;
   }
 
   #topology(shards: Iterable<number>, complete: boolean): TopologyResponse {
@@ -386,7 +373,7 @@ class Node implements FakeNode {
             cluster: 'fake',
             node: this.name,
             version: '0.1.0',
-            retriesOnce: false,
+            retriesOnce: this.#cluster.retriesOnce,
             keyBytesMax: 65_536,
             valueBytesMax: 16_777_216,
           }
@@ -399,7 +386,7 @@ class Node implements FakeNode {
       name: this.name,
       id: String(i).repeat(40),
       incarnation: '00000000000000ab',
-      grpc: { host: '127.0.0.1', port: this.port },
+      grpc: { host: '127.0.0.1', port: this.toldPort },
       resp: { host: '127.0.0.1', port: 6379 + i },
       zone: `zone-${i}`,
       host: 'machine',
@@ -408,20 +395,17 @@ class Node implements FakeNode {
 
   #shardInfo(shard: number): ShardInfo {
     const leader = this.#cluster.nodes[this.#cluster.leaders[shard] ?? -1]?.name ?? '';
+    const names = this.#cluster.nodes.map(({ name }) => name);
     return {
       shard,
       ...shardToSlots(shard, this.#cluster.data.length),
       leader,
-      followers: [],
-      inSync: leader === '' ? [] : [leader],
+      followers: names.filter((name) => name !== leader),
+      inSync: names,
       epoch: BigInt(this.#cluster.epochs[shard] ?? 0),
       generation: 1n,
     };
   }
-}
-
-function failed(reason: ReasonName, message: string): Outcome {
-  return { $case: 'error', value: { reason: ErrorReason[reason], message, leader: undefined } };
 }
 
 /** A failed call, with the leader in google.rpc.ErrorInfo as real nodes tell it. */
@@ -440,17 +424,4 @@ function statusOf(code: number, details: string, { leader }: Partial<OperationEr
     metadata.set('grpc-status-details-bin', Buffer.from(encoded));
   }
   return Object.assign(new Error(details), { code, details, metadata });
-}
-
-function versionOf(version: number): Uint8Array {
-  return version === 0 ? Buffer.alloc(0) : Buffer.from([0, version]);
-}
-
-type GivenExpiry = { readonly $case: string; readonly value: bigint | boolean } | undefined;
-
-function expiryOf(expiry: GivenExpiry, record: Record | undefined): bigint | undefined {
-  if (expiry?.$case === 'keepExpiry') return record?.expireAtMs;
-  if (expiry?.$case === 'expireAfterMs') return BigInt(Date.now()) + BigInt(expiry.value);
-  if (expiry?.$case === 'expireAtMs') return BigInt(expiry.value);
-  return undefined;
 }
