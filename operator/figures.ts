@@ -6,8 +6,9 @@ import type { Figures, Tools } from './context.ts';
 import { limits } from './limits.ts';
 import { keyText, type ObjectKey } from './objects.ts';
 import { observe } from './observe.ts';
+import { ledShards } from './plan/copies.ts';
 import { isReady } from './plan/health.ts';
-import { ledShards, rounded } from './plan/status.ts';
+import { rounded } from './plan/status.ts';
 import { asCluster } from './resource.ts';
 
 export interface FiguresOptions {

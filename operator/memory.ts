@@ -10,6 +10,7 @@ import type { Pod } from './objects.ts';
 export interface ShardSeen {
   readonly epoch: number;
   readonly generation: number;
+  readonly assignment: readonly string[];
 }
 
 export class Memory {
@@ -42,8 +43,12 @@ export class Memory {
   sawShard(clusterUid: string, shard: number, seen: ShardSeen): void {
     const key = `${clusterUid}/${shard}`;
     const before = this.#shards.get(key);
-    if (before?.epoch === seen.epoch && before.generation === seen.generation) return;
-    remember(this.#shards, key, { epoch: seen.epoch, generation: seen.generation });
+    const { epoch, generation, assignment } = seen;
+    const same =
+      before?.epoch === epoch &&
+      before.generation === generation &&
+      before.assignment.join() === assignment.join();
+    if (!same) remember(this.#shards, key, { epoch, generation, assignment });
   }
 
   shardSeen(clusterUid: string, shard: number): ShardSeen | undefined {

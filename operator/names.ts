@@ -15,6 +15,8 @@ export const annotations = {
   told: 'rdb.dev/told-generations',
   /** On pods: names of labels and annotations that spec.podMetadata gave them. */
   podMetadata: 'rdb.dev/pod-metadata',
+  /** On pods: hash of the settings that nodes reload. Its change makes the kubelet look at the ConfigMap at once. */
+  settings: 'rdb.dev/settings-hash',
   /** On the RDbCluster, by a person: shards, or the hash of a template. */
   acceptDataLoss: 'rdb.dev/accept-data-loss',
 } as const;

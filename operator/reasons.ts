@@ -174,6 +174,12 @@ export const reasons = {
   },
   ConfigurationValid: {
     Valid: { status: true, meaning: 'The spec can be carried out.', action: nothing },
+    NoFailureTolerated: {
+      status: true,
+      meaning:
+        'minInSyncReplicas equals replicationFactor: while any node is away, its shards take no writes.',
+      action: 'Lower minInSyncReplicas or raise replicationFactor, unless that is what you want.',
+    },
     MemoryUnused: {
       status: true,
       meaning: 'Some of the memory limit can not be used in this release.',
@@ -207,6 +213,7 @@ export const events = {
   AwaitingDataLossAcceptance: 'A change of the spec waits until a person accepts the loss of data.',
   DataLossAccepted: 'A person has accepted a loss of data; it is being carried out.',
   ReplacingNode: 'A pod is deleted so that it comes again with the new template.',
+  AssignmentRepaired: 'An assignment that named no nodes of the cluster was written anew.',
   LeaseRecreated: 'A Lease that was deleted has been made again.',
   ForeignObject: 'An object with a name that the cluster needs belongs to somebody else.',
   Forbidden: 'The API server refuses a request for lack of a permission.',

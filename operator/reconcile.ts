@@ -2,8 +2,8 @@
  * Makes one cluster be as its spec says, as far as can be done now, and says how it stands.
  *
  * Level-based: everything is derived from what the API server holds, so it does not matter how often
- * this runs, nor where an earlier run was cut off. Phases, in this order: provision, place, recover,
- * roll, report.
+ * this runs, nor where an earlier run was cut off. Phases, in this order: provision, place, assign,
+ * recover, roll, report.
  */
 import { RESOURCES } from '@r-db/kubernetes/resources.ts';
 import { isApiError, type View } from './api.ts';
@@ -21,6 +21,7 @@ import { buildTemplate } from './make/template.ts';
 import { annotations } from './names.ts';
 import { annotationOf, type ObjectKey } from './objects.ts';
 import { observe } from './observe.ts';
+import { assign } from './phases/assign.ts';
 import { place } from './phases/place.ts';
 import { imageOf, provision } from './phases/provision.ts';
 import { recover } from './phases/recover.ts';
@@ -28,6 +29,7 @@ import { relink } from './phases/relink.ts';
 import { report } from './phases/report.ts';
 import { roll } from './phases/roll.ts';
 import { readAcceptance } from './plan/acceptance.ts';
+import { inEffect } from './plan/copies.ts';
 import { findLosses } from './plan/losses.ts';
 import { planRoll } from './plan/roll.ts';
 import { resolve } from './resolve.ts';
@@ -66,7 +68,7 @@ export async function reconcile(
     tools,
     seen,
     cluster,
-    resolved: resolve(cluster),
+    resolved: inEffect(seen, resolve(cluster)),
     acceptance: readAcceptance(cluster),
     figures,
     nowMs,
@@ -87,6 +89,7 @@ async function carryOut(context: Context, view: View, failures: number): Promise
   try {
     await provision(context, view);
     await place(context);
+    await assign(context);
     await recover(context);
     await relink(context);
     await roll(context);

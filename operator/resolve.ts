@@ -7,6 +7,7 @@ const MEBIBYTE = 1024 ** 2;
 
 export interface Resolved {
   readonly threads: number;
+  /** What nodes are told: below the spec's while it is being raised (plan/copies.ts). */
   readonly minInSyncReplicas: number;
   readonly totalLoss: TotalLoss;
   readonly memoryLimitBytes: number;
@@ -17,7 +18,7 @@ export interface Resolved {
 }
 
 export interface Warning {
-  readonly reason: 'MemoryUnused';
+  readonly reason: 'MemoryUnused' | 'NoFailureTolerated';
   readonly message: string;
 }
 
@@ -28,7 +29,7 @@ export function resolve(cluster: RDbCluster): Resolved {
   const problems = problemsOf(cluster, threads, memoryLimitBytes);
   return {
     threads,
-    minInSyncReplicas: spec.minInSyncReplicas ?? Math.ceil(spec.replicationFactor / 2),
+    minInSyncReplicas: minInSyncOf(spec),
     totalLoss: spec.failover.totalLoss ?? (spec.replicationFactor === 1 ? 'Reset' : 'Hold'),
     memoryLimitBytes,
     problems,
@@ -53,8 +54,11 @@ function problemsOf(cluster: RDbCluster, threads: number, memoryLimitBytes: numb
         `${limits.clusterNameCharactersMax} characters`,
     );
   }
-  if (spec.replicationFactor !== 1) {
-    problems.push('replicationFactor must be 1: more copies come with a later release');
+  if (spec.replicationFactor > spec.nodes) {
+    problems.push(
+      `replicationFactor is ${spec.replicationFactor} and there are ${spec.nodes} nodes: each copy needs ` +
+        'a node of its own; lower replicationFactor',
+    );
   }
   const neededMebibytes = limits.nodeOverheadMebibytes + limits.threadMebibytes * threads;
   if (memoryLimitBytes < neededMebibytes * MEBIBYTE) {
@@ -66,16 +70,31 @@ function problemsOf(cluster: RDbCluster, threads: number, memoryLimitBytes: numb
   return problems;
 }
 
+function minInSyncOf({ minInSyncReplicas, replicationFactor }: RDbClusterSpec): number {
+  return minInSyncReplicas ?? Math.ceil(replicationFactor / 2);
+}
+
+/** What weighs most comes first. */
 function warningsOf(spec: RDbClusterSpec, memoryLimitBytes: number): Warning[] {
+  const warnings: Warning[] = [];
+  const { replicationFactor } = spec;
+  if (replicationFactor > 1 && minInSyncOf(spec) === replicationFactor) {
+    warnings.push({
+      reason: 'NoFailureTolerated',
+      message:
+        `minInSyncReplicas is ${replicationFactor}, as is replicationFactor: whenever a node is away, ` +
+        'its shards take no writes; lower minInSyncReplicas or raise replicationFactor',
+    });
+  }
   const budget = (memoryLimitBytes * spec.memory.budgetPercent) / 100;
-  if (budget <= limits.arenaBytesMax) return [];
-  const used = Math.floor(limits.arenaBytesMax / MEBIBYTE);
-  return [
-    {
+  if (budget > limits.arenaBytesMax) {
+    const used = Math.floor(limits.arenaBytesMax / MEBIBYTE);
+    warnings.push({
       reason: 'MemoryUnused',
       message:
         `A node holds at most ${used}Mi of data in this release, and its budget would be ` +
         `${Math.floor(budget / MEBIBYTE)}Mi: lower resources.limits.memory, or take more nodes`,
-    },
-  ];
+    });
+  }
+  return warnings;
 }

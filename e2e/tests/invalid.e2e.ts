@@ -50,9 +50,14 @@ const rows: readonly Row[] = [
     says: /shards must be at least nodes.*raise shards.*or lower nodes/,
   },
   {
-    why: 'more copies than this release makes',
-    spec: { replicationFactor: 2 },
-    says: /replicationFactor must be 1: more copies come with a later release/,
+    why: 'more copies than five',
+    spec: { nodes: 9, replicationFactor: 6 },
+    says: /spec\.replicationFactor.*less than or equal to 5/,
+  },
+  {
+    why: 'no copies',
+    spec: { replicationFactor: 0 },
+    says: /spec\.replicationFactor.*greater than or equal to 1/,
   },
   {
     why: 'more copies than nodes',
@@ -61,8 +66,13 @@ const rows: readonly Row[] = [
   },
   {
     why: 'more copies in sync than there are',
-    spec: { minInSyncReplicas: 2 },
-    says: /minInSyncReplicas must not be above replicationFactor/,
+    spec: { replicationFactor: 2, minInSyncReplicas: 3 },
+    says: /minInSyncReplicas must not be above replicationFactor.*lower it, or leave it out/,
+  },
+  {
+    why: 'no copy in sync',
+    spec: { minInSyncReplicas: 0 },
+    says: /spec\.minInSyncReplicas.*greater than or equal to 1/,
   },
   {
     why: 'a limit without memory',
@@ -108,7 +118,17 @@ const rows: readonly Row[] = [
   {
     why: 'a promise too short to keep',
     spec: { failover: { promiseMilliseconds: 10 } },
-    says: /promiseMilliseconds.*greater than or equal to 200/,
+    says: /promiseMilliseconds must be at least 200: heartbeats.*looks like its death; raise it/,
+  },
+  {
+    why: 'a promise longer than anybody waits',
+    spec: { failover: { promiseMilliseconds: 120_000 } },
+    says: /promiseMilliseconds must be at most 60000:.*for longer than a minute; lower it/,
+  },
+  {
+    why: 'a field of a later release',
+    spec: { failover: { replaceNodeAfterSeconds: 600 } },
+    says: /unknown field "spec\.failover\.replaceNodeAfterSeconds"/,
   },
   {
     why: 'a third way to meet a total loss',
@@ -169,6 +189,16 @@ const changes: readonly Row[] = [
     says: /shards can't be changed.*make a new cluster/,
   },
   { why: 'another number of nodes', spec: { nodes: 4 }, says: /nodes can't be changed yet/ },
+  {
+    why: 'the copies to more than there are nodes',
+    spec: { replicationFactor: 4 },
+    says: /nodes must be at least replicationFactor/,
+  },
+  {
+    why: 'the copies in sync to more than there are copies',
+    spec: { replicationFactor: 2, minInSyncReplicas: 3 },
+    says: /minInSyncReplicas must not be above replicationFactor/,
+  },
   { why: 'shards left out', spec: { shards: null }, says: /shards can't be changed/ },
 ];
 

@@ -2,6 +2,7 @@
  * Every setting of a node. `read.ts` reads them from the environment and flags, `help.ts` prints them,
  * `directory.ts` reloads those that say so, and docs/configuration.md is checked against this table.
  */
+import { REPLICATION_FACTOR_MAX } from '@r-db/proto/limits.ts';
 import { limits } from './limits.ts';
 import { bytes, choice, flag, integer, required, type Setting, text } from './setting.ts';
 
@@ -139,6 +140,14 @@ export const settings = {
     fallback: 'Reset',
     reloadable: true,
     meaning: 'Whether a shard whose last copy is lost starts again empty, or waits for a person',
+  }),
+  minInSyncReplicas: integer({
+    name: 'RDB_MIN_IN_SYNC_REPLICAS',
+    min: 1,
+    max: REPLICATION_FACTOR_MAX,
+    fallback: 1,
+    reloadable: true,
+    meaning: 'Copies, the leader included, that must be in sync for a shard to take writes',
   }),
   promiseMilliseconds: integer({
     name: 'RDB_PROMISE_MILLISECONDS',

@@ -5,12 +5,15 @@ import type { Resolved } from '../resolve.ts';
 import type { RDbCluster, RDbClusterSpec } from '../resource.ts';
 import { owned } from './owned.ts';
 
+export const MIN_IN_SYNC = 'RDB_MIN_IN_SYNC_REPLICAS';
+
+/** What of a spec goes into settings that nodes reload. */
+export type Reloadable = Pick<Resolved, 'totalLoss' | 'minInSyncReplicas'>;
+
 /** Settings that nodes reload, by the name of the node's setting; each is a file in the pods. */
-export function settingFiles(
-  spec: RDbClusterSpec,
-  resolved: Pick<Resolved, 'totalLoss'>,
-): Record<string, string> {
+export function settingFiles(spec: RDbClusterSpec, resolved: Reloadable): Record<string, string> {
   return {
+    [MIN_IN_SYNC]: String(resolved.minInSyncReplicas),
     RDB_PROMISE_MILLISECONDS: String(spec.failover.promiseMilliseconds),
     RDB_TOTAL_LOSS: resolved.totalLoss,
     RDB_WHEN_FULL: spec.memory.whenFull,
@@ -20,7 +23,7 @@ export function settingFiles(
 /** `seed`: 16 hexadecimal digits, made once for a cluster and then kept. */
 export function buildConfigMap(
   cluster: RDbCluster,
-  resolved: Pick<Resolved, 'totalLoss'>,
+  resolved: Reloadable,
   seed: string,
 ): KubernetesObject {
   return owned(cluster, {
@@ -30,6 +33,14 @@ export function buildConfigMap(
     component: 'config',
     body: { data: { [HASH_SEED]: seed, ...settingFiles(cluster.spec, resolved) } },
   });
+}
+
+/** What a ConfigMap says of a setting now. */
+export function settingIn(
+  configMap: KubernetesObject | undefined,
+  name: string,
+): string | undefined {
+  return configMap?.data?.[name];
 }
 
 /** The seed in a ConfigMap, if it is one. */

@@ -43,6 +43,7 @@ export function buildTemplate(cluster: RDbCluster, resolved: Resolved, image: st
       annotations: {
         ...metadata?.annotations,
         [annotations.podMetadata]: metadataNames(cluster.spec),
+        [annotations.settings]: hashOf(settingFiles(cluster.spec, resolved)),
         [annotations.templateHash]: hash,
       },
     },

@@ -22,6 +22,7 @@ import { annotations, objectNames } from '../names.ts';
 import { annotationOf, type KubernetesObject, keyOf } from '../objects.ts';
 import { isOwn } from '../observe.ts';
 import { planAssignment } from '../plan/assign.ts';
+import { assignedNow, planNodes } from '../plan/assigned.ts';
 import { spareNodes } from '../plan/roll.ts';
 
 export async function provision(context: Context, view: View): Promise<void> {
@@ -122,19 +123,18 @@ export function isEstablished({ seen, cluster }: Context): boolean {
   );
 }
 
-/** As assigned, and as planned where nothing is assigned yet. Index: shard. */
-export function wantedAssignment({ seen, cluster }: Context): readonly (readonly string[])[] {
+/** As assigned, and as planned where that can't be. Index: shard. */
+export function wantedAssignment({
+  seen,
+  cluster,
+  tools,
+}: Context): readonly (readonly string[])[] {
+  const { uid } = cluster.metadata;
   return planAssignment({
     shards: cluster.spec.shards,
     replicationFactor: cluster.spec.replicationFactor,
-    nodes: seen.nodes.map(({ name, lease }) => ({
-      name,
-      host: lease?.content?.host,
-      zone: lease?.content?.zone,
-    })),
-    current: new Map(
-      [...seen.shards].map(([shard, { content }]) => [shard, content?.assignment ?? []] as const),
-    ),
+    nodes: planNodes(seen),
+    current: assignedNow(seen, (shard) => tools.memory.shardSeen(uid, shard)?.assignment),
   });
 }
 

@@ -1,5 +1,5 @@
 /**
- * Third phase: shards that lost every copy are started again (rule 15), Leases that were deleted
+ * Fourth phase: shards that lost every copy are started again (rule 15), Leases that were deleted
  * are made again (rule 16). What a cache says is never enough to give up data: before each write the Lease,
  * the node's Lease and the pod are read from the API server, in this order, and judged once more.
  */

@@ -1,5 +1,5 @@
 /**
- * Fourth phase: pods made from an older template are deleted, one at a time, and come again with the new
+ * Fifth phase: pods made from an older template are deleted, one at a time, and come again with the new
  * one. With one copy that loses a node's data, so it waits for a person's word.
  */
 import { RESOURCES } from '@r-db/kubernetes/resources.ts';

@@ -1,7 +1,13 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { type AssignmentInput, type PlanNode, planAssignment, unevenness } from './assign.ts';
+import {
+  type AssignmentInput,
+  type Current,
+  type PlanNode,
+  planAssignment,
+  unevenness,
+} from './assign.ts';
 
 function nodesOf(count: number, place: (ordinal: number) => Partial<PlanNode> = () => ({})) {
   return Array.from({ length: count }, (_, ordinal) => ({
@@ -25,7 +31,7 @@ const inputs = fc
       host: `h${ordinal % hosts}`,
       zone: `z${(ordinal % hosts) % zones}`,
     })),
-    current: new Map<number, readonly string[]>(),
+    current: new Map<number, Current>(),
   }));
 
 describe('the assignment of shards to nodes', () => {
@@ -86,14 +92,59 @@ describe('the assignment of shards to nodes', () => {
         const whole = planAssignment(input);
         const current = new Map(
           whole.flatMap((replicas, shard) =>
-            (shard * 7 + seed) % 3 === 0 ? [] : [[shard, replicas] as const],
+            (shard * 7 + seed) % 3 === 0 ? [] : [[shard, { assignment: replicas }] as const],
           ),
         );
         const again = planAssignment({ ...input, current });
-        for (const [shard, replicas] of current) expect(again[shard]).to.deep.equal(replicas);
-        const all = new Map(whole.map((replicas, shard) => [shard, replicas] as const));
+        for (const [shard, { assignment }] of current) {
+          expect(again[shard]).to.deep.equal(assignment);
+        }
+        const all = new Map(whole.map((assignment, shard) => [shard, { assignment }] as const));
         expect(planAssignment({ ...input, current: all })).to.deep.equal(whole);
       }),
     );
+  });
+
+  it('adds copies behind those that are there', () => {
+    const current = new Map<number, Current>([[0, { assignment: ['demo-2'], leader: 'demo-2' }]]);
+    const plan = planAssignment({ shards: 3, replicationFactor: 3, nodes: nodesOf(3), current });
+    expect(plan[0]?.[0]).to.equal('demo-2');
+    expect(plan.every((replicas) => replicas.length === 3)).to.equal(true);
+  });
+
+  it('takes copies that are not in sync first, then followers, never leader and first before them', () => {
+    const at = (assignment: string[], leader: string, inSync: string[]) => {
+      const current = new Map([[0, { assignment, leader, inSync: new Set(inSync) }]]);
+      return (replicationFactor: number) =>
+        planAssignment({ shards: 1, replicationFactor, nodes: nodesOf(3), current })[0];
+    };
+    const [a, b, c] = ['demo-0', 'demo-1', 'demo-2'];
+    expect(at([a, b, c], a, [a, c])(2)).to.deep.equal([a, c]);
+    expect(at([a, b, c], c, [a, b, c])(2)).to.deep.equal([a, c]);
+    expect(at([a, b, c], c, [a, b, c])(1)).to.deep.equal([a]);
+    expect(at([a, b, c], c, [b, c])(1)).to.deep.equal([c]);
+  });
+
+  it('takes the copy that shares a host before one that has its own', () => {
+    const nodes = nodesOf(3, (ordinal) => ({ host: ordinal === 1 ? 'h0' : `h${ordinal}` }));
+    const assignment = ['demo-0', 'demo-1', 'demo-2'];
+    const current = new Map([[0, { assignment, leader: 'demo-0', inSync: new Set(assignment) }]]);
+    const plan = planAssignment({ shards: 1, replicationFactor: 2, nodes, current });
+    expect(plan).to.deep.equal([['demo-0', 'demo-2']]);
+  });
+
+  it('leaves out nodes that there are not; where the first is one, the leader comes first', () => {
+    const current = new Map([
+      [
+        0,
+        {
+          assignment: ['other-7', 'demo-1', 'demo-2'],
+          leader: 'demo-2',
+          inSync: new Set<string>(),
+        },
+      ],
+    ]);
+    const plan = planAssignment({ shards: 1, replicationFactor: 2, nodes: nodesOf(3), current });
+    expect(plan).to.deep.equal([['demo-2', 'demo-1']]);
   });
 });

@@ -2,8 +2,9 @@
  * Which nodes hold which shard, the preferred leader first.
  *
  * Leaders are given out in contiguous runs of shards (node 0 the first ones): a client's slot table
- * stays short, and each node's shards spread over all of its data threads, whose home is shard modulo
- * threads. Followers go to other hosts first, then to other zones, then to where there is least.
+ * stays short. Followers go to other hosts first, then to other zones, then to where there is least. What is
+ * assigned stays: more copies are added, fewer are taken from where they serve least; the preferred leader
+ * changes only where it must. `steps.ts` makes steps of it.
  */
 export interface PlanNode {
   readonly name: string;
@@ -17,8 +18,16 @@ export interface AssignmentInput {
   readonly replicationFactor: number;
   /** In the order of their ordinals. */
   readonly nodes: readonly PlanNode[];
-  /** What is assigned now. Nodes that still exist keep what they have. */
-  readonly current: ReadonlyMap<number, readonly string[]>;
+  /** What is assigned now, by shard. Nodes that still exist keep what they have. */
+  readonly current: ReadonlyMap<number, Current>;
+}
+
+export interface Current {
+  readonly assignment: readonly string[];
+  /** Node of the leader: it keeps its copy, and comes first where the first is no node of the cluster. */
+  readonly leader?: string | undefined;
+  /** Nodes with a copy in sync. The first to go are those without. */
+  readonly inSync?: ReadonlySet<string>;
 }
 
 /** Index: shard. Throws RangeError if there are fewer nodes than copies. */
@@ -29,8 +38,13 @@ export function planAssignment(input: AssignmentInput): string[][] {
       `${replicationFactor} copies need as many nodes: there are ${nodes.length}`,
     );
   }
-  const plan = kept(input);
+  const plan = Array.from({ length: shards }, (_, shard) => known(input, shard));
   const load = new Load(nodes, plan);
+  for (const [shard, replicas] of plan.entries()) {
+    while (replicas.length > replicationFactor) {
+      load.remove(replicas, surplus(shard, replicas, input, load));
+    }
+  }
   for (const [shard, replicas] of plan.entries()) {
     if (replicas.length === 0) load.add(replicas, leaderFor(shard, input, load));
   }
@@ -39,7 +53,7 @@ export function planAssignment(input: AssignmentInput): string[][] {
       load.add(replicas, followerFor(shard, replicas, input, load));
     }
   }
-  return plan.slice(0, shards);
+  return plan;
 }
 
 /** Difference between the most and the fewest shards that nodes lead by their assignment. */
@@ -51,13 +65,41 @@ export function unevenness(
   return Math.max(...leaders) - Math.min(...leaders);
 }
 
-function kept({ shards, replicationFactor, nodes, current }: AssignmentInput): string[][] {
-  const known = new Set(nodes.map(({ name }) => name));
-  return Array.from({ length: shards }, (_, shard) =>
-    [...new Set(current.get(shard) ?? [])]
-      .filter((name) => known.has(name))
-      .slice(0, replicationFactor),
-  );
+/** What is assigned of the nodes that there are, and the leader whatever is assigned. */
+function known({ nodes, current }: AssignmentInput, shard: number): string[] {
+  const { assignment = [], leader } = current.get(shard) ?? {};
+  const names = new Set(nodes.map(({ name }) => name));
+  const first = assignment[0];
+  const lead = leader === undefined ? [] : [leader];
+  const order =
+    first !== undefined && names.has(first) ? [...assignment, ...lead] : [...lead, ...assignment];
+  return [...new Set(order)].filter((name) => names.has(name));
+}
+
+/** The copy that is missed least. The preferred leader goes last, before it the leader, if it is in sync. */
+function surplus(
+  shard: number,
+  replicas: readonly string[],
+  { nodes, current }: AssignmentInput,
+  load: Load,
+): PlanNode {
+  const { leader, inSync, assignment = [] } = current.get(shard) ?? {};
+  const holders = nodes.filter(({ name }) => replicas.includes(name));
+  const synced = ({ name }: PlanNode) => name === leader || inSync?.has(name) === true;
+  return best(holders, (node) => {
+    const others = holders.filter((other) => other !== node);
+    const shares = (of: (node: PlanNode) => string | undefined) =>
+      others.some((other) => of(node) !== undefined && of(other) === of(node));
+    return [
+      synced(node) ? 1 : 0,
+      node.name === assignment[0] ? 1 : 0,
+      node.name === leader ? 1 : 0,
+      shares(hostOf) ? 0 : 1,
+      shares(({ zone }) => zone) ? 0 : 1,
+      -load.replicas(node),
+      -replicas.indexOf(node.name),
+    ];
+  });
 }
 
 /** The node whose run the shard falls into, unless that has its share already. */
@@ -118,6 +160,16 @@ class Load {
     if (replicas.length === 0) this.#leaders.set(node.name, this.leaders(node) + 1);
     this.#replicas.set(node.name, this.replicas(node) + 1);
     replicas.push(node.name);
+  }
+
+  remove(replicas: string[], node: PlanNode): void {
+    const index = replicas.indexOf(node.name);
+    replicas.splice(index, 1);
+    this.#replicas.set(node.name, this.replicas(node) - 1);
+    if (index > 0) return;
+    this.#leaders.set(node.name, this.leaders(node) - 1);
+    const [name] = replicas;
+    if (name !== undefined) this.#leaders.set(name, (this.#leaders.get(name) ?? 0) + 1);
   }
 
   replicas({ name }: PlanNode): number {

@@ -176,8 +176,11 @@ function judgeConfiguration(context: Context): Finding {
   }
   const problem = acceptance.problem ?? staleAcceptance(context);
   if (problem !== undefined) return finding('ConfigurationValid', 'AnnotationInvalid', problem);
-  const warning = resolved.warnings[0];
-  if (warning !== undefined) return finding('ConfigurationValid', warning.reason, warning.message);
+  const [warning] = resolved.warnings;
+  if (warning !== undefined) {
+    const messages = resolved.warnings.map(({ message }) => message);
+    return finding('ConfigurationValid', warning.reason, messages.join('. '));
+  }
   return finding('ConfigurationValid', 'Valid');
 }
 

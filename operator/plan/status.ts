@@ -1,5 +1,4 @@
 /** The status of a cluster, from what was seen and what the phases found. No effects. */
-import { sameMember } from '@r-db/proto/leases.ts';
 import { conditionsOf, timeText } from '../conditions.ts';
 import type { Context, Figures } from '../context.ts';
 import { limits } from '../limits.ts';
@@ -7,6 +6,7 @@ import { podSelector, selectorText } from '../names.ts';
 import type { Observed } from '../observe.ts';
 import type { RDbClusterStatus, ShardCounts } from '../resource.ts';
 import { judgeConditions } from './conditions.ts';
+import { copiesOf, ledShards, unwholeShards } from './copies.ts';
 import { isReady } from './health.ts';
 import { mergeFailovers } from './told.ts';
 
@@ -31,7 +31,7 @@ export function buildStatus(context: Context): RDbClusterStatus {
     ...(version === '' ? {} : { version }),
     minInSyncReplicas: resolved.minInSyncReplicas,
     totalLoss: resolved.totalLoss,
-    shards: shardCounts(context, led),
+    shards: shardCounts(context),
     ...figures,
     lastFailovers: lastFailovers.map((failover) => ({
       ...failover,
@@ -42,44 +42,17 @@ export function buildStatus(context: Context): RDbClusterStatus {
   };
 }
 
-/**
- * Shards whose leader serves, as far as can be told from outside: the Lease names the incarnation that
- * the node's own Lease names, in the pod that is there and ready.
- */
-export function ledShards(seen: Observed): ReadonlySet<number> {
-  const serving = servingMembers(seen);
-  const led = [...seen.shards].filter(([, { content }]) => {
-    const leader = content?.leader;
-    return leader !== undefined && serving.some((member) => sameMember(member, leader));
-  });
-  return new Set(led.map(([shard]) => shard));
-}
-
-function servingMembers(seen: Observed) {
-  return seen.nodes.flatMap(({ pod, lease }) => {
-    const { member, podUid } = lease?.content ?? {};
-    const current = podUid === undefined || podUid === pod?.metadata.uid;
-    return member !== undefined && current && isReady(pod) ? [member] : [];
-  });
-}
-
-function shardCounts({ seen, cluster, found }: Context, led: ReadonlySet<number>): ShardCounts {
-  const { shards: total, replicationFactor } = cluster.spec;
-  const serving = servingMembers(seen);
-  let inSync = 0;
-  for (const { content } of seen.shards.values()) {
-    const members = content?.inSync.filter((member) =>
-      serving.some((other) => sameMember(member, other)),
-    );
-    if ((members?.length ?? 0) >= replicationFactor) inSync += 1;
-  }
+function shardCounts({ seen, cluster, found }: Context): ShardCounts {
+  const { shards: total } = cluster.spec;
+  const led = ledShards(seen).size;
+  const behind = unwholeShards(seen, copiesOf(seen)).length;
   return {
     total,
-    led: led.size,
-    inSync,
-    underReplicated: total - inSync,
+    led,
+    inSync: total - behind,
+    underReplicated: behind,
     lost: found.lost.size,
-    summary: `${led.size}/${total}`,
+    summary: `${led}/${total}`,
   };
 }
 

@@ -9,6 +9,8 @@ import {
   type Member,
   parseNodeLease,
   parseShardLease,
+  type ShardLeaseContent,
+  sameMember,
 } from '@r-db/proto/leases.ts';
 import type { JsonObject } from '../json.ts';
 import type { KubernetesObject } from '../objects.ts';
@@ -23,6 +25,8 @@ export class FakeKubernetes {
   ]);
   /** Pods that are made but never become ready. */
   readonly broken = new Set<string>();
+  /** Nodes that follow and never catch up. */
+  readonly stuck = new Set<string>();
   /** Whether nodes take Leases that are free. */
   nodesAct = true;
   readonly #api: FakeApi;
@@ -100,7 +104,7 @@ export class FakeKubernetes {
       this.#register(pod);
       return;
     }
-    for (const lease of this.#list(RESOURCES.Lease)) this.#takeFree(lease, cluster, member);
+    for (const lease of this.#list(RESOURCES.Lease)) this.#shard(lease, cluster, member);
   }
 
   #register(pod: KubernetesObject): void {
@@ -125,24 +129,74 @@ export class FakeKubernetes {
     this.#write(raw, write);
   }
 
-  #takeFree(raw: KubernetesObject, cluster: string, member: Member): void {
+  /** What the replica of one node does about one Lease: takes it, leads, follows at once. */
+  #shard(raw: KubernetesObject, cluster: string, self: Member): void {
     if (!raw.metadata.name.startsWith(`${cluster}-shard-`)) return;
     const parsed = parseShardLease(leaseOf(raw));
     if (!parsed.ok) return;
-    const { content } = parsed;
-    const mine = content.inSync.length === 0 && content.assignment[0] === member.node;
-    const named =
-      content.leader === undefined &&
-      content.inSync.some((other) => other.incarnation === member.incarnation);
-    if (!mine && !named) return;
-    const taken = { ...content, leader: member, inSync: [member] };
+    const next = this.#next(parsed.content, self);
+    if (next === undefined) return;
     this.#write(
       raw,
-      formatShardLease(
-        { ...taken, epoch: content.epoch + 1, revision: content.revision + 1 },
-        this.#nowMs(),
-      ),
+      formatShardLease({ ...next, revision: parsed.content.revision + 1 }, this.#nowMs()),
     );
+  }
+
+  #next(content: ShardLeaseContent, self: Member): ShardLeaseContent | undefined {
+    const { inSync, leader, assignment } = content;
+    const epoch = content.epoch + 1;
+    if (sameMember(leader, self)) return this.#lead(content, self);
+    if (inSync.length === 0) {
+      if (assignment[0] !== self.node) return undefined;
+      return { ...content, epoch, leader: self, inSync: [self] };
+    }
+    const alive = inSync.filter((member) => this.#isAlive(member));
+    if (!sameMember(alive[0], self)) return undefined;
+    if (leader === undefined) return { ...content, epoch, leader: self };
+    if (this.#isAlive(leader)) return undefined;
+    const lastFailover = {
+      node: leader.node,
+      cause: 'LeaderLost',
+      time: new Date(this.#nowMs()).toISOString(),
+      detectionMilliseconds: 1000,
+      promotionMilliseconds: 5,
+    };
+    const rest = inSync.filter((member) => !sameMember(member, leader));
+    return { ...content, epoch, leader: self, inSync: rest, lastFailover };
+  }
+
+  #lead(content: ShardLeaseContent, self: Member): ShardLeaseContent | undefined {
+    const { assignment, inSync } = content;
+    const assigned = assignment.flatMap((node) => this.#aliveMember(node) ?? []);
+    const all = assigned.length === assignment.length;
+    const others = inSync.filter(
+      (member) => !all && this.#isAlive(member) && !assignment.includes(member.node),
+    );
+    const next = [
+      self,
+      ...[...assigned, ...others].filter((member) => !sameMember(member, self)),
+    ].filter((member) => !this.stuck.has(member.node) || sameMember(member, self));
+    const same =
+      next.length === inSync.length &&
+      next.every((member) => inSync.some((other) => sameMember(member, other)));
+    if (!same) return { ...content, inSync: next };
+    const first = next.find(({ node }) => node === assignment[0]);
+    if (first === undefined || sameMember(first, self)) return undefined;
+    return { ...content, leader: first, epoch: content.epoch + 1 };
+  }
+
+  #isAlive(member: Member): boolean {
+    return sameMember(this.#aliveMember(member.node), member);
+  }
+
+  #aliveMember(node: string): Member | undefined {
+    const pod = this.#get(RESOURCES.Pod, node);
+    if (pod === undefined || !isReady(pod)) return undefined;
+    const cluster = clusterOf(pod);
+    const raw = this.#get(RESOURCES.Lease, `${cluster}-node-${node.slice(cluster.length + 1)}`);
+    const parsed = raw === undefined ? undefined : parseNodeLease(leaseOf(raw));
+    if (parsed?.ok !== true || parsed.content.podUid !== pod.metadata.uid) return undefined;
+    return parsed.content.member;
   }
 
   #write(
