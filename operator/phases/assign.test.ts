@@ -56,7 +56,7 @@ describe('the assignment of a cluster that runs', () => {
     const before = leaders();
     const pods = world.list(RESOURCES.Pod).map(({ metadata }) => metadata.uid);
     world.kubernetes.stuck.add('demo-2');
-    world.editSpec({ replicationFactor: 3 });
+    world.editSpec({ replicationFactor: 3, minInSyncReplicas: 3 });
     await world.settle();
     expect(members()).to.equal('222233');
     expect(minInSync()).to.equal('1');
@@ -65,7 +65,7 @@ describe('the assignment of a cluster that runs', () => {
     world.kubernetes.stuck.clear();
     await world.settle();
     expect(members()).to.equal('333333');
-    expect(minInSync()).to.equal('2');
+    expect(minInSync()).to.equal('3');
     expect(leaders()).to.deep.equal(before);
     expect(world.list(RESOURCES.Pod).map(({ metadata }) => metadata.uid)).to.deep.equal(pods);
     expect(world.reasonOf('Ready')).to.equal('Ready');
