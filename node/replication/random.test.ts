@@ -1,6 +1,6 @@
 /**
  * Whole clusters of cores under random faults, on virtual time. A failure names its seed:
- * `FIRST_SEED=<seed> SEEDS=1 npx mocha --no-config node/replication/random.test.ts` runs it again.
+ * `FIRST_SEED=<seed> SEEDS=1 npx mocha node/replication/random.test.ts` runs it again.
  */
 import type { MemoryFault, MemoryRequest } from '@r-db/leases/memory.ts';
 import { expect } from 'chai';
