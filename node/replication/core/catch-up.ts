@@ -36,7 +36,7 @@ export function sendSnapshot(
     beginSnapshot(state, progress);
   }
   const { snapshot } = progress;
-  if (snapshot?.out !== undefined) send(state, { to, ...leadership }, snapshot.out);
+  if (snapshot?.out !== undefined) send(state, to, leadership, snapshot.out);
 }
 
 /** The shell cut the next part. */

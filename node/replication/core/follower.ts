@@ -31,7 +31,7 @@ export function receive(state: State, from: Incarnation, message: ShardMessage):
   }
   if (body.kind === 'refusal') return;
   if (epoch < epochSeen(state) && !isBroken(state, 'old-epoch-accepted')) {
-    send(state, { to: from, epoch: epochSeen(state), generation }, { kind: 'refusal' });
+    send(state, from, { epoch: epochSeen(state), generation }, { kind: 'refusal' });
     return;
   }
   if (state.leadership !== undefined) {
@@ -58,7 +58,8 @@ export function hear(state: State, epoch: Epoch): void {
   }
 }
 
-function follow(state: State, from: Incarnation, { epoch, generation, body }: ShardMessage): void {
+function follow(state: State, from: Incarnation, message: ShardMessage): void {
+  const { epoch, generation, body } = message;
   const following = followingOf(state, from, epoch);
   if (state.data.kind !== 'present' || !state.data.used) {
     state.data = { kind: 'present', generation, used: true };
@@ -88,7 +89,7 @@ function follow(state: State, from: Incarnation, { epoch, generation, body }: Sh
       }
       break;
   }
-  acknowledge(state, following, { to: from, epoch, generation });
+  acknowledge(state, following, from, message);
 }
 
 function followingOf(state: State, leader: Incarnation, epoch: Epoch): Following {
@@ -150,18 +151,28 @@ function applyCommitted(state: State, { committed, reconciledTo }: Following): v
 function acknowledge(
   state: State,
   { reconciledTo, snapshot }: Following,
-  to: Parameters<typeof send>[1],
+  to: Incarnation,
+  asked: ShardMessage,
 ): void {
   const { log, complete, options } = state;
-  const good = reconciledTo !== undefined && complete;
-  send(state, to, {
+  const { applied } = log;
+  const acknowledgement = {
     kind: 'acknowledgement',
     incarnation: options.self,
     held:
-      reconciledTo === undefined
-        ? log.applied
-        : log.at(Math.max(reconciledTo, log.applied.sequence)),
-    applied: log.applied,
+      reconciledTo === undefined || reconciledTo <= applied.sequence
+        ? applied
+        : log.at(reconciledTo),
+    applied,
+  } as const;
+  // As nearly always.
+  if (reconciledTo !== undefined && complete && snapshot === undefined) {
+    send(state, to, asked, acknowledgement);
+    return;
+  }
+  const good = reconciledTo !== undefined && complete;
+  send(state, to, asked, {
+    ...acknowledgement,
     ...(good ? {} : { problem: 'gap' as const }),
     ...(snapshot === undefined ? {} : { snapshot }),
   });

@@ -46,11 +46,7 @@ export function tellSuccessor(state: State, lease: CurrentLease): void {
   const to = lease.leader;
   if (to === undefined || attempt?.cause !== 'HandOver' || attempt.epoch !== lease.epoch) return;
   if (attempt.leader !== to) return;
-  send(
-    state,
-    { to, epoch: lease.epoch, generation: lease.generation },
-    { kind: 'hand-over', lease },
-  );
+  send(state, to, lease, { kind: 'hand-over', lease });
 }
 
 /** Leadership goes back to the first of the assignment, once that has been in sync for a while. */

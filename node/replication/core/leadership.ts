@@ -90,6 +90,7 @@ function takeOver(state: State, lease: CurrentLease): void {
     progress: new Map(),
     targets: [],
     batchTo: undefined,
+    commitDueMs: undefined,
     handOver: undefined,
     preferred: undefined,
   };

@@ -43,7 +43,10 @@ export function takeWrite(state: State, entries: Extract<Input, { kind: 'write' 
     state.effects.push({ kind: 'roll-back', taken: false });
     return;
   }
-  for (const entry of entries) log.append({ ...entry, epoch: leadership.epoch });
+  const { epoch } = leadership;
+  for (const { sequence, content, checksum } of entries) {
+    log.append({ epoch, sequence, content, checksum });
+  }
   leadership.batchTo = log.last.sequence;
 }
 
@@ -97,10 +100,25 @@ export function commit(state: State): void {
   if (!own || leadership.handOver !== undefined) state.changed = true;
   if (own) effects.push({ kind: 'commit', sequence });
   else effects.push({ kind: 'apply', entries });
-  for (const [to, { held }] of leadership.progress) {
-    if (held !== sequence || !isUp(state, to)) continue;
-    send(state, { to, ...leadership }, { kind: 'commit', committed: sequence });
+  leadership.commitDueMs ??= state.nowMs + limits.commitHeldMs;
+}
+
+/**
+ * Tells who holds it that the last batch is committed, unless the next one has brought the word or still may.
+ * A hand-over does not wait: what the successor has not heard of it must replicate again before it serves.
+ */
+function tellCommitted(state: State, leadership: Leadership, dueMs: number): void {
+  const isDue = state.nowMs >= dueMs || leadership.handOver !== undefined;
+  const committed = state.log.applied.sequence;
+  let waiting = false;
+  for (const { to, progress } of leadership.targets) {
+    if (progress.held !== committed || progress.committedTold >= committed) continue;
+    waiting = true;
+    if (!isDue) break;
+    progress.committedTold = committed;
+    send(state, to, leadership, { kind: 'commit', committed });
   }
+  if (isDue || !waiting) leadership.commitDueMs = undefined;
 }
 
 function isHeldByAll(state: State, { progress }: Leadership, sequence: number): boolean {
@@ -128,6 +146,9 @@ export function replicate(state: State): void {
     }
     if (reached) sendEntries(state, leadership, to, progress);
   }
+  if (leadership.commitDueMs !== undefined) {
+    tellCommitted(state, leadership, leadership.commitDueMs);
+  }
 }
 
 function sendEntries(state: State, leadership: Leadership, to: Incarnation, progress: Progress) {
@@ -136,7 +157,8 @@ function sendEntries(state: State, leadership: Leadership, to: Incarnation, prog
   const entries = log.after(previous);
   progress.sentTo = previous.sequence + entries.length;
   const committed = log.applied.sequence;
-  send(state, { to, ...leadership }, { kind: 'entries', previous, entries, committed });
+  progress.committedTold = committed;
+  send(state, to, leadership, { kind: 'entries', previous, entries, committed });
 }
 
 /** Whether this replica lacks anything, as far as is known. */
@@ -177,6 +199,7 @@ function wantedTargets(state: State, leadership: Leadership): Set<Incarnation> {
     leadership.progress.set(one, {
       held: undefined,
       applied: 0,
+      committedTold: 0,
       from: undefined,
       sentTo: -1,
       resendAtMs: nowMs,

@@ -54,6 +54,8 @@ export interface Leadership {
   targets: readonly Target[];
   /** The batch that is out ends here. */
   batchTo: number | undefined;
+  /** When those who wait to hear of a commit are told; undefined: nobody waits. */
+  commitDueMs: number | undefined;
   handOver: HandOver | undefined;
   /** Since when the first of the assignment could lead instead. */
   preferred: { readonly to: Incarnation; readonly sinceMs: number } | undefined;
@@ -69,6 +71,8 @@ export interface Progress {
   /** It holds the log up to here; undefined: nothing is known. */
   held: number | undefined;
   applied: number;
+  /** The highest commit index sent to it. */
+  committedTold: number;
   /** Where the next entries start; undefined: with the first that is pending. */
   from: Position | undefined;
   sentTo: number;
@@ -225,7 +229,8 @@ export const epochSeen = ({ heardEpoch, tracker }: State): Epoch =>
 
 export function send(
   state: State,
-  { to, epoch, generation }: { to: Incarnation; epoch: Epoch; generation: Generation },
+  to: Incarnation,
+  { epoch, generation }: { readonly epoch: Epoch; readonly generation: Generation },
   body: MessageBody,
 ): void {
   state.effects.push({ kind: 'send', to, message: { generation, epoch, body } });

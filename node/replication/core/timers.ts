@@ -37,14 +37,21 @@ export function wakeAtMs(state: State): number | undefined {
   let wakeMs = earliest([state.rulesDueMs], state.nowMs);
   const campaignMs = campaignDueMs(state);
   if (!state.tracker.busy && campaignMs > state.nowMs && campaignMs < wakeMs) wakeMs = campaignMs;
-  for (const { progress } of state.leadership?.targets ?? []) {
+  const { leadership } = state;
+  if (leadership === undefined) return orNever(wakeMs);
+  const commitMs = leadership.commitDueMs ?? Number.POSITIVE_INFINITY;
+  if (commitMs > state.nowMs && commitMs < wakeMs) wakeMs = commitMs;
+  for (const { progress } of leadership.targets) {
     const { resendAtMs } = progress;
     if (resendAtMs > state.nowMs && resendAtMs < wakeMs && isWanting(state, progress)) {
       wakeMs = resendAtMs;
     }
   }
-  return wakeMs === Number.POSITIVE_INFINITY ? undefined : wakeMs;
+  return orNever(wakeMs);
 }
+
+const orNever = (wakeMs: number): number | undefined =>
+  wakeMs === Number.POSITIVE_INFINITY ? undefined : wakeMs;
 
 function earliest(dues: readonly number[], afterMs: number): number {
   let earliestMs = Number.POSITIVE_INFINITY;
