@@ -9,6 +9,7 @@ import type { LeaseEvent, LeaseStore, LeaseWatch } from '@r-db/leases/store.ts';
 import { leaseSelector, shardOfLeaseName } from '@r-db/proto/leases.ts';
 import { type Incarnation, incarnation } from './core/identity.ts';
 import type { CoreEvent, TotalLoss } from './core/io.ts';
+import { limits as coreLimits } from './core/limits.ts';
 import { limits } from './limits.ts';
 import { RequestGate } from './request-gate.ts';
 import type { ClusterIdentity } from './shard-lease.ts';
@@ -64,6 +65,11 @@ export class ShardHost implements AsyncDisposable {
       self: incarnation(options.self),
       gone: new Set<Incarnation>(options.ended.map(incarnation)),
       totalLoss: options.totalLoss,
+      replication: {
+        minInSync: 1,
+        promiseMs: coreLimits.promiseMs,
+        logBytesMax: coreLimits.logBytesMax,
+      },
     };
     for (let shard = thread; shard < shards; shard += threads) {
       const runner = new ShardRunner({

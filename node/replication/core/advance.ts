@@ -6,6 +6,7 @@
  * and whatever else such a message brings, sets `state.changed`; a moment that a rule waits for is `dueMs`.
  */
 
+import { followAlone } from './alone.ts';
 import { dropUnneeded, provide } from './data.ts';
 import { campaign, campaignDueMs, planCampaign, takeFreeLease } from './election.ts';
 import { handOver, preferFirst } from './hand-over.ts';
@@ -52,6 +53,7 @@ function advanceAll(state: State): void {
   continueShutdown(state);
   if (state.leadership !== undefined) preferFirst(state, state.leadership);
   commit(state);
+  followAlone(state);
   const intent = decide(state);
   publish(state);
   dropUnneeded(state, intent);

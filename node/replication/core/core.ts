@@ -27,12 +27,18 @@
  *    each entry once, in order, the same at every replica. (replicate, follower, log)
  * 8. `readUntilMs` is covered by unexpired promises of all others who may be in the set. (promises, reads)
  *
- * ## What a shell of several copies does besides (`options.replication`)
+ * ## What a shell of several copies does besides
  *
  * - **Batches.** While `writable`, and none is out, it executes commands on the hidden side and gives the batch as
  *   `write`, numbered on from `positions.last`. Then the hidden side is frozen until `commit` (swap, reply,
  *   replay) or `roll-back` comes. Of a batch rolled back with `taken`, nobody knows the outcome: another leader
  *   may commit it, and it then comes back as `apply`.
+ * - **Alone.** While `serving.alone`, nobody else holds a copy or is about to: the engine commits by itself and tells
+ *   nothing. Before the `publish` of `alone: false` is done, all that it began so must be committed; from then on it
+ *   gathers. What was gathered when `alone: true` comes, it commits at once. (alone)
+ * - **Settings.** `settings` holds from the next step on; `PeerHeartbeats.promiseMs` is set with it. A shorter promise counts for
+ *   heartbeats sent from now on; members are given the old length of silence once more, as those before were sent
+ *   at the old pace. What was promised stays promised.
  * - **Messages.** `send` names an incarnation: one that is not connected gets nothing, and the core sends again.
  *   They may be lost, doubled, late. A `hand-over` is told as `observed`, with the stored Lease behind it.
  * - **Connections.** `peer` tells the newest incarnation of each node, `refused` only where its process has
@@ -98,6 +104,9 @@ export class ShardCore {
       campaignPlan: undefined,
       sets: { maximal: new Set(), minimal: new Set(), isAnothers: false, changes: -1 },
       totalLoss: options.totalLoss,
+      minInSync: options.replication.minInSync,
+      promiseMs: options.replication.promiseMs,
+      patience: undefined,
       leadership: undefined,
       leftEpoch: undefined,
       data: { kind: 'absent' },
@@ -107,7 +116,7 @@ export class ShardCore {
       recheckAtMs: undefined,
       lossTold: undefined,
       refusalTold: undefined,
-      log: new Log(options.replication?.logBytesMax ?? limits.logBytesMax),
+      log: new Log(options.replication.logBytesMax),
       complete: true,
       peers: new Map(),
       following: undefined,
@@ -270,6 +279,9 @@ function takeRare(state: State, input: RareInput): void {
     case 'data-dropped':
       state.data = { kind: 'absent' };
       break;
+    case 'settings':
+      takeSettings(state, input);
+      break;
     case 'policy':
       state.totalLoss = input.totalLoss;
       break;
@@ -287,8 +299,17 @@ function takePeer(state: State, { incarnation, state: now }: Extract<Input, { ki
   if (progress !== undefined && now === 'up') progress.resendAtMs = nowMs;
 }
 
+function takeSettings(state: State, input: Extract<Input, { kind: 'settings' }>): void {
+  const { nowMs, promiseMs } = state;
+  if (input.promiseMs < promiseMs) {
+    state.patience = { promiseMs, untilMs: nowMs + promiseMs * limits.silencePromises };
+  }
+  state.promiseMs = input.promiseMs;
+  state.minInSync = input.minInSync;
+}
+
 function rereadCause({ replication }: CoreOptions): Cause | undefined {
-  switch (replication?.broken) {
+  switch (replication.broken) {
     case 'grow-reread':
       return 'Grow';
     case 'campaign-reread':

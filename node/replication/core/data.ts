@@ -33,13 +33,13 @@ function isNeeded(
   intent: Intent | undefined,
 ): boolean {
   const lease = state.tracker.current;
-  const { self, replication } = state.options;
+  const { self } = state.options;
   if (lease === undefined || state.stopping) return true;
   if (generation < lease.generation) return false;
   // A free Lease is started on empty: what is left of a leadership in it may lack later writes.
   if (intent?.data === generation && !used) return true;
   // A follower on its way into the set keeps what it has, whoever leads.
-  if (replication !== undefined && generation === lease.generation && lease.inSync.length > 0) {
+  if (generation === lease.generation && lease.inSync.length > 0) {
     if (lease.assignment.includes(nodeOf(self))) return true;
   }
   // What was acknowledged to a leader stays while it leads: it may count on it, and ask for this replica

@@ -79,7 +79,6 @@ function planOf(state: State): CampaignPlan | undefined {
   if (lease.leader === undefined || lease.leader === self) {
     return { notBeforeMs: Number.NEGATIVE_INFINITY, waitMs: 0 };
   }
-  if (options.replication === undefined) return undefined;
   const sinceMs = epochSinceMs?.sinceMs ?? state.nowMs;
   const lengthMs = promiseMs(state);
   const waitMs = rankOf(state, lease) * lengthMs * limits.rankPromises;

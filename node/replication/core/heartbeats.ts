@@ -57,7 +57,7 @@ export class LedTable {
 export class PeerHeartbeats {
   readonly #peer: Incarnation;
   readonly #table: LedTable;
-  readonly #promiseMs: number;
+  #promiseMs: number;
   readonly #broken: BreakableRule | undefined;
   #number = 0;
   #dueMs = Number.NEGATIVE_INFINITY;
@@ -80,6 +80,13 @@ export class PeerHeartbeats {
     this.#table = options.table;
     this.#promiseMs = options.promiseMs;
     this.#broken = options.broken;
+  }
+
+  /** What is asked for from the next heartbeat on; that one comes at once, as the pace is another. */
+  set promiseMs(promiseMs: number) {
+    if (promiseMs === this.#promiseMs) return;
+    this.#promiseMs = promiseMs;
+    this.#dueMs = Number.NEGATIVE_INFINITY;
   }
 
   /** When `beat` wants to be called: every fifth of a promise, at once for a new leadership. */

@@ -60,7 +60,7 @@ function without(
   late: readonly BreakableRule[],
 ): ReadonlySet<Incarnation> {
   const { maximal, minimal } = inSyncSets(state);
-  if (state.options.replication?.broken === undefined) return maximal;
+  if (state.options.replication.broken === undefined) return maximal;
   const confirmed = new Set(state.tracker.lastKnown?.inSync ?? []);
   if (early.some((rule) => isBroken(state, rule))) {
     return new Set([...maximal].filter((one) => minimal.has(one) || !confirmed.has(one)));

@@ -65,6 +65,8 @@ export type Input =
   | { readonly kind: 'hand-over'; readonly to: Incarnation }
   /** Time passed: `wakeAtMs` came. */
   | { readonly kind: 'tick' }
+  /** What `options.replication` says is another thing from now on; the same is to be told to `PeerHeartbeats`. */
+  | { readonly kind: 'settings'; readonly minInSync: number; readonly promiseMs: number }
   /** What follows on total loss is another thing from now on. */
   | { readonly kind: 'policy'; readonly totalLoss: TotalLoss }
   /** SIGTERM: stop leading, give up what can be given up, tell `stopped`. */
@@ -81,6 +83,8 @@ export type CoreServing =
       /** Monotonic milliseconds; Infinity where no other copy could be read. */
       readonly readUntilMs: number;
       readonly writable: boolean;
+      /** No other copy is there or planned: the engine commits by itself, and there are no batches. */
+      readonly alone: boolean;
       /** Writes are refused, not parked: too few replicas are in sync for certain. */
       readonly tooFewReplicas?: true;
     };

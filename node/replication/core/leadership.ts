@@ -6,6 +6,7 @@
  * have begun, as an epoch begins only in the Lease.
  */
 
+import { endAlone } from './alone.ts';
 import { tellSuccessor } from './hand-over.ts';
 import type { LeadCause, StepDownReason } from './io.ts';
 import type { CurrentLease } from './lease.ts';
@@ -36,10 +37,9 @@ export function stepDown(state: State, leadership: Leadership, reason: StepDownR
   state.changed = true;
   tell(state, { kind: 'stepped-down', epoch: leadership.epoch, reason });
   // At once: an answer to the new leader, sent in this very step, may let it commit.
-  if (state.options.replication !== undefined) {
-    state.serving = { role: 'elsewhere' };
-    state.effects.push({ kind: 'publish', serving: state.serving });
-  }
+  state.serving = { role: 'elsewhere' };
+  state.effects.push({ kind: 'publish', serving: state.serving });
+  if (leadership.alone) endAlone(state, leadership);
   // The batch stays in the log as pending: the next leader may have it, and commit it.
   if (leadership.batchTo !== undefined) state.effects.push({ kind: 'roll-back', taken: true });
   state.leftEpoch = leadership.epoch;
@@ -89,6 +89,8 @@ function takeOver(state: State, lease: CurrentLease): void {
     inheritedTo: log.last.sequence,
     progress: new Map(),
     targets: [],
+    alone: false,
+    almostAlone: false,
     batchTo: undefined,
     commitDueMs: undefined,
     handOver: undefined,

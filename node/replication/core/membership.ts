@@ -27,7 +27,7 @@ export function shrink(state: State): Intent | undefined {
 
 export function grow(state: State): Intent | undefined {
   const led = ledLease(state);
-  if (led === undefined || state.options.replication === undefined || state.stopping) {
+  if (led === undefined || state.stopping) {
     return undefined;
   }
   const { lease, leadership } = led;
@@ -50,7 +50,12 @@ export function grow(state: State): Intent | undefined {
 export const heardMs = (leadership: Leadership, member: Incarnation): number =>
   leadership.progress.get(member)?.heardMs ?? leadership.sinceMs;
 
-export const silenceMs = (state: State): number => promiseMs(state) * limits.silencePromises;
+/** How long a member may be silent; a while as before, where heartbeats came at the pace of a longer promise. */
+export function silenceMs(state: State): number {
+  const { patience, nowMs } = state;
+  const lengthMs = patience !== undefined && nowMs < patience.untilMs ? patience.promiseMs : 0;
+  return Math.max(lengthMs, promiseMs(state)) * limits.silencePromises;
+}
 
 function isToGo(
   state: State,
@@ -58,8 +63,7 @@ function isToGo(
   lease: CurrentLease,
   member: Incarnation,
 ): boolean {
-  // Without replication nobody else can hold anything: only an edit by hand can have put it there.
-  if (state.options.replication === undefined || state.leaving.has(member)) return true;
+  if (state.leaving.has(member)) return true;
   const peer = state.peers.get(nodeOf(member));
   if (peer !== undefined && (peer.incarnation !== member || peer.state === 'refused')) return true;
   // Only a snapshot could bring it up to date, and it must not drop its copy as a member.

@@ -6,7 +6,7 @@
  * something is sent that makes it necessary.
  */
 
-import { inSyncSets, promiseSet } from './in-sync.ts';
+import { promiseSet } from './in-sync.ts';
 import { promisedUntilMs } from './promises.ts';
 import { mayBeAnothers } from './replicate.ts';
 import { isBroken, type State } from './state.ts';
@@ -15,10 +15,4 @@ export function readUntilMs(state: State): number {
   if (isBroken(state, 'read-unchecked')) return Number.POSITIVE_INFINITY;
   if (mayBeAnothers(state) && !isBroken(state, 'hand-over-serving')) return 0;
   return promisedUntilMs(state, promiseSet(state));
-}
-
-/** Alone in the set for certain: nobody else could be read, and a batch commits at once. */
-export function isAlone(state: State): boolean {
-  const { maximal, minimal } = inSyncSets(state);
-  return maximal.size === 1 && minimal.has(state.options.self);
 }

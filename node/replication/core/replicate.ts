@@ -98,6 +98,7 @@ export function commit(state: State): void {
   const entries = log.apply(sequence);
   leadership.batchTo = undefined;
   if (!own || leadership.handOver !== undefined) state.changed = true;
+  if (leadership.almostAlone && !leadership.alone) state.changed = true;
   if (own) effects.push({ kind: 'commit', sequence });
   else effects.push({ kind: 'apply', entries });
   leadership.commitDueMs ??= state.nowMs + limits.commitHeldMs;
@@ -176,7 +177,7 @@ function isNew({ log }: State, { from, sentTo }: Progress): boolean {
 /** Finds who is to be kept up to date, after anything but the log changed. */
 export function findTargets(state: State): void {
   const { leadership } = state;
-  if (leadership === undefined || state.options.replication === undefined) return;
+  if (leadership === undefined) return;
   const wanted = wantedTargets(state, leadership);
   const targets: Target[] = [];
   for (const [to, progress] of leadership.progress) {

@@ -10,7 +10,7 @@
  * UID, version, revision, epoch, generation, leader, in-sync set, assignment. `won 1 v2` answers write 1
  * with what it asked for, as version v2; `read 1 same` answers read 1 with the last Lease given.
  *
- * With `min=1` (minInSyncReplicas), `promise=1000`, `log=4096` (bytes kept) the core replicates. Messages are
+ * `min=1` (minInSyncReplicas), `promise=1000`, `log=4096` (bytes kept) are what is not said. Messages are
  * written as they are shown: `> from demo-1/b e1 g1 ack demo-1/b held 1.1 applied 1.0`. A write gives the contents
  * of a batch: `> write x y`. `> ask e1 g1 demo-1/b 1500` asks for a promise until then; the line after it
  * tells what was answered.
@@ -146,6 +146,11 @@ class ScriptRun {
         return { kind, request, message };
       case 'data-refused':
         return { kind, message: words.join(' ') };
+      case 'settings': {
+        const given = fields(words);
+        const minInSync = Number(given.get('min') ?? 1);
+        return { kind, minInSync, promiseMs: Number(given.get('promise') ?? 1_000) };
+      }
       case 'policy':
         return { kind, totalLoss: words[0] === 'Hold' ? 'Hold' : 'Reset' };
       case 'data-created':
@@ -191,12 +196,12 @@ function coreOf([self = '', ...words]: string[]): ShardCore {
     gone: new Set(members(given.get('gone'))),
     totalLoss: given.get('loss') === 'Hold' ? 'Hold' : 'Reset',
     seed: Number(given.get('seed') ?? 1),
-    ...(given.has('min') ? { replication: replicationOf(given) } : {}),
+    replication: replicationOf(given),
   });
 }
 
 const replicationOf = (given: ReadonlyMap<string, string>) => ({
-  minInSync: Number(given.get('min')),
+  minInSync: Number(given.get('min') ?? 1),
   promiseMs: Number(given.get('promise') ?? 1_000),
   logBytesMax: Number(given.get('log') ?? 4_096),
 });
@@ -268,10 +273,10 @@ function editText(edit: LeaseEdit): string {
 
 function servingText(serving: CoreServing): string {
   if (serving.role !== 'leader') return serving.role;
-  const { epoch, generation, readUntilMs, writable, tooFewReplicas } = serving;
+  const { epoch, generation, readUntilMs, writable, tooFewReplicas, alone } = serving;
   const few = tooFewReplicas ? ' (too few replicas)' : '';
   const reads = readUntilMs === Number.POSITIVE_INFINITY ? 'always' : `until ${readUntilMs}`;
-  return `leader e${epoch} g${generation} reads ${reads}${writable ? '' : ' no writes'}${few}`;
+  return `leader e${epoch} g${generation} reads ${reads}${writable ? '' : ' no writes'}${few}${alone ? ' alone' : ''}`;
 }
 
 function eventText({ kind, ...rest }: CoreEvent): string {

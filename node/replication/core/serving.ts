@@ -2,7 +2,7 @@
 
 import { enoughInSync } from './in-sync.ts';
 import type { CoreServing } from './io.ts';
-import { isAlone, readUntilMs } from './reads.ts';
+import { readUntilMs } from './reads.ts';
 import { hasInherited, mayWrite } from './replicate.ts';
 import { isBroken, type State } from './state.ts';
 
@@ -19,6 +19,7 @@ function isSame(a: CoreServing, b: CoreServing): boolean {
   return (
     a.readUntilMs === b.readUntilMs &&
     a.writable === b.writable &&
+    a.alone === b.alone &&
     a.tooFewReplicas === b.tooFewReplicas &&
     a.epoch === b.epoch &&
     a.generation === b.generation
@@ -31,23 +32,19 @@ function servingOf(state: State): CoreServing {
     const taking = !state.stopping && tracker.writing?.leader === options.self;
     return { role: taking ? 'starting' : 'elsewhere' };
   }
-  const { epoch, generation } = leadership;
-  const leader = { role: 'leader', epoch, generation } as const;
-  if (options.replication === undefined) {
-    // The engine commits by itself: until this one is alone for certain, another may be asked for what it
-    // has not got, or hold what this one lacks. Nothing is served.
-    const alone = isAlone(state);
-    return { ...leader, readUntilMs: alone ? Number.POSITIVE_INFINITY : 0, writable: alone };
-  }
   // Not before what it inherited is committed: a read that began earlier lacks what another acknowledged,
   // and would pass a look at the clock afterwards. As `leader` comes later, the counter changes and stops it.
   if (hasInherited(state, leadership) && !isBroken(state, 'take-over-reads-early')) {
     return { role: 'starting' };
   }
+  const { epoch, generation, alone } = leadership;
   const serving = {
-    ...leader,
+    role: 'leader',
+    epoch,
+    generation,
+    alone,
     readUntilMs: readUntilMs(state),
     writable: mayWrite(state, leadership),
-  };
+  } as const;
   return enoughInSync(state) ? serving : { ...serving, tooFewReplicas: true };
 }

@@ -10,7 +10,6 @@ import {
 } from './identity.ts';
 import type { CoreEvent, CoreServing, Effect, TotalLoss } from './io.ts';
 import type { CurrentLease, LeaseEdit } from './lease.ts';
-import { limits } from './limits.ts';
 import type { Log, Position } from './log.ts';
 import type { MessageBody } from './messages.ts';
 import type { BreakableRule } from './rules.ts';
@@ -27,12 +26,11 @@ export interface CoreOptions {
   readonly totalLoss: TotalLoss;
   /** For the random part of waits. */
   readonly seed: number;
-  /** Undefined: the engine commits by itself; the shard serves only while it is alone in its set. */
-  readonly replication?: ReplicationOptions;
+  readonly replication: ReplicationOptions;
 }
 
 export interface ReplicationOptions {
-  /** Copies that must be in sync for certain before a write is taken or answered. */
+  /** Copies that must be in sync for certain before a write is taken or answered; until `settings` come. */
   readonly minInSync: number;
   readonly promiseMs: number;
   /** Applied entries that are kept for followers. */
@@ -52,6 +50,10 @@ export interface Leadership {
   readonly progress: Map<Incarnation, Progress>;
   /** Of these, who is connected and to be kept up to date. */
   targets: readonly Target[];
+  /** Nobody else is to have a copy: the engine commits by itself (alone.ts). */
+  alone: boolean;
+  /** Only an entry that is not committed yet stands against it. */
+  almostAlone: boolean;
   /** The batch that is out ends here. */
   batchTo: number | undefined;
   /** When those who wait to hear of a commit are told; undefined: nobody waits. */
@@ -165,6 +167,10 @@ export interface State {
   /** Of the tracker's `changes`, to find them again without counting. */
   sets: InSyncSets & { readonly changes: number };
   totalLoss: TotalLoss;
+  minInSync: number;
+  promiseMs: number;
+  /** The promise was longer: how silent members may still be. */
+  patience: { readonly promiseMs: number; readonly untilMs: number } | undefined;
   leadership: Leadership | undefined;
   /** Highest epoch that this incarnation led and left: it never serves in it again. */
   leftEpoch: Epoch | undefined;
@@ -216,12 +222,11 @@ export const holdsCopy = (state: State, generation: Generation): boolean =>
 
 /** Whether the simulation broke this rule; in a node never. */
 export const isBroken = (state: State, rule: BreakableRule): boolean =>
-  state.options.replication?.broken === rule;
+  state.options.replication.broken === rule;
 
-export const promiseMs = (state: State): number =>
-  state.options.replication?.promiseMs ?? limits.promiseMs;
+export const promiseMs = (state: State): number => state.promiseMs;
 
-export const minInSync = (state: State): number => state.options.replication?.minInSync ?? 1;
+export const minInSync = (state: State): number => state.minInSync;
 
 /** The highest epoch seen in messages or Leases. */
 export const epochSeen = ({ heardEpoch, tracker }: State): Epoch =>

@@ -13,8 +13,8 @@ function storeDues({ tracker, reads, writes, nowMs, recheckAtMs }: State): numbe
 }
 
 function leaderDues(state: State): number[] {
-  const { leadership, options, tracker } = state;
-  if (leadership === undefined || options.replication === undefined) return [];
+  const { leadership, options, tracker, patience } = state;
+  if (leadership === undefined) return [];
   const dues: number[] = [];
   if (!tracker.busy) {
     for (const member of inSyncSets(state).maximal) {
@@ -23,6 +23,7 @@ function leaderDues(state: State): number[] {
     const preferredMs = preferredDueMs(state, leadership);
     if (preferredMs !== undefined) dues.push(preferredMs);
   }
+  if (patience !== undefined) dues.push(patience.untilMs);
   if (leadership.handOver !== undefined) dues.push(leadership.handOver.giveUpAtMs);
   return dues;
 }
