@@ -7,7 +7,9 @@ export type EngineErrorCode =
   /** The host cannot reserve or give the memory. */
   | 'OUT_OF_MEMORY'
   /** A shard is used against its state: dropped while it serves, attached before it is set up. */
-  | 'INVALID_STATE';
+  | 'INVALID_STATE'
+  /** Content of a batch or a cut does not hold together; nothing of it was applied. */
+  | 'MALFORMED';
 
 export class EngineError extends Error {
   readonly code: EngineErrorCode;

@@ -30,7 +30,10 @@ export interface EngineExports {
     nowMs: number,
     monotonicMs: number,
   ): number;
+  setReadOnly(connection: number, readOnly: number): void;
+  settleConnection(connection: number): void;
   batch(thread: number, start: number, end: number, nowMs: number, monotonicMs: number): number;
+  beginReport(thread: number): void;
   scan(
     thread: number,
     shard: number,
@@ -54,21 +57,47 @@ export interface EngineExports {
     generation: number,
     readUntilMs: number,
     writable: number,
+    refuses: number,
+    replicaReadable: number,
   ): void;
   shardAddress(shard: number): number;
   listen(shard: number): number;
   isQuiet(shard: number): number;
   beginRedirect(shard: number): number;
   endRedirect(shard: number, length: number): void;
-  setFreezes(shard: number, freezes: number): void;
+  gatheredCount(thread: number): number;
+  gatheredAddress(thread: number): number;
+  gatheredMax(): number;
+  setReplicated(thread: number, shard: number, replicated: number): number;
+  seal(thread: number, shard: number): number;
   commit(thread: number, shard: number): number;
   rollback(thread: number, shard: number): number;
+  batchOf(shard: number): number;
+  waitingOf(shard: number): bigint;
+  entriesOf(shard: number): number;
+  contentBytesOf(shard: number): number;
+  commandsOf(shard: number): number;
+  exchangeAddress(thread: number): number;
+  exchangeEnd(thread: number): number;
+  exchangeLong(thread: number): number;
+  encode(thread: number, shard: number, from: number): number;
+  applyBegin(thread: number, shard: number): number;
+  apply(thread: number, shard: number, length: number, behind: number, must: number): number;
+  fillAddress(thread: number): number;
+  fillBytes(thread: number): number;
+  effectsApplied(thread: number): number;
+  removals(shard: number, first: bigint, last: bigint, sequence: bigint): void;
+  applyEnd(thread: number, shard: number, sequence: bigint): void;
+  applyGiveUp(thread: number, shard: number): void;
+  cut(thread: number, shard: number, cursor: bigint, bytesMax: number): number;
+  cutCursor(thread: number): bigint;
   sweepRing(thread: number, recordsMax: number, nowMs: number): number;
   sweep(thread: number, shard: number, recordsMax: number, nowMs: number): number;
   settleShard(thread: number, shard: number): void;
   keysOf(shard: number): number;
   bytesOf(shard: number): number;
   sequenceOf(shard: number): bigint;
+  expiringOf(shard: number): number;
   usedMemory(): number;
   memoryOf(kind: number): number;
   callsOf(command: number): number;

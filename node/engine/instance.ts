@@ -1,5 +1,6 @@
 /** One thread's way into an arena: the `Engine` of types.ts over the WebAssembly exports. */
 import { commands } from './commands.ts';
+import { Copies } from './copies.ts';
 import { EngineError } from './errors.ts';
 import { type EngineExports, instantiate, Register } from './exports.ts';
 import { matchesGlob } from './glob.ts';
@@ -9,13 +10,16 @@ import {
   type Arena,
   type Engine,
   type ExecuteResult,
+  type Gathered,
   type MemoryKind,
   type Operation,
   type OperationResult,
-  type ParkReason,
+  ParkReason,
   type ScanOptions,
   type ScanResult,
+  type SealedBatch,
   type Serving,
+  type SnapshotCut,
   Stop,
 } from './types.ts';
 
@@ -28,7 +32,11 @@ const control = {
   generation: 24,
   role: 32,
   writable: 36,
+  refuses: 40,
+  replicaReadable: 44,
 } as const;
+/** Bits of `refuses` (assembly/control.ts). */
+const refuses = { memory: 1, writes: 2 } as const;
 /** Index of `operationStatuses` that a scan returns. */
 const scanStatuses: Readonly<Record<number, ScanResult['status']>> = {
   0: 'ok',
@@ -118,6 +126,7 @@ export class WasmEngine implements Engine {
   private readonly inputAddress: number;
   private readonly outputAddress: number;
   private readonly parked = new Map<number, Parked>();
+  private readonly copies: Copies;
 
   constructor(arena: Arena, thread: number) {
     this.arena = arena;
@@ -138,6 +147,7 @@ export class WasmEngine implements Engine {
     this.input = new Uint8Array(buffer, this.inputAddress, engineLimits.inputWindowBytes);
     this.output = new Uint8Array(buffer, this.outputAddress, engineLimits.outputWindowBytes);
     this.result = new Result(this.exports, arena.memory, thread);
+    this.copies = new Copies({ exports: this.exports, memory: arena.memory, thread });
   }
 
   openConnection(): number {
@@ -150,6 +160,14 @@ export class WasmEngine implements Engine {
 
   setProtocol(connection: number, version: 2 | 3): void {
     this.exports.setProtocol(connection, version);
+  }
+
+  setReadOnly(connection: number, readOnly: boolean): void {
+    this.exports.setReadOnly(connection, readOnly ? 1 : 0);
+  }
+
+  settleConnection(connection: number): void {
+    this.exports.settleConnection(connection);
   }
 
   execute(
@@ -196,6 +214,7 @@ export class WasmEngine implements Engine {
 
   batch(operations: readonly Operation[], nowMs: number, monotonicMs: number): OperationResult[] {
     const results: OperationResult[] = [];
+    this.exports.beginReport(this.thread);
     let done = 0;
     while (done < operations.length) {
       const first = operations[done];
@@ -212,6 +231,9 @@ export class WasmEngine implements Engine {
         results.push(this.batchFromBuffer(first, nowMs, monotonicMs));
         done++;
       }
+      if (results.length < operations.length && !this.copies.gathered.hasRoom) {
+        results.push(this.parkForReport(results));
+      }
       const parked = results.at(-1);
       if (parked?.status !== 'park') continue;
       // Unexecuted too: an operation behind a parked one of its shard must not overtake it.
@@ -219,6 +241,13 @@ export class WasmEngine implements Engine {
       break;
     }
     return results;
+  }
+
+  /** The call has touched more batches than it can report: what is left comes with another one, at once. */
+  private parkForReport(results: readonly OperationResult[]): OperationResult {
+    const shard = results.at(-1)?.shard ?? 0;
+    this.parked.set(shard, { seen: this.exports.listen(shard) - 1, draining: false });
+    return { status: 'park', shard, reason: ParkReason.Busy };
   }
 
   private batchFromWindow(
@@ -278,7 +307,7 @@ export class WasmEngine implements Engine {
         results.push(result);
         from += length;
       }
-      if (results.at(-1)?.status === 'park') return;
+      if (results.at(-1)?.status === 'park' || !this.copies.gathered.hasRoom) return;
     }
   }
 
@@ -333,6 +362,10 @@ export class WasmEngine implements Engine {
     return keyAt + ((keyLength + (pinned === 0 ? valueLength : 0) + 7) & ~7);
   }
 
+  get gathered(): Gathered {
+    return this.copies.gathered;
+  }
+
   createShard(shard: number): void {
     if (this.exports.createShard(this.thread, shard) === 0) {
       throw new EngineError('OUT_OF_MEMORY', `no memory for shard ${shard} within the budget`);
@@ -356,19 +389,29 @@ export class WasmEngine implements Engine {
       leader?.generation ?? 0,
       leader?.readUntilMs ?? 0,
       leader?.writable === true ? 1 : 0,
+      (leader?.refuseMemory === true ? refuses.memory : 0) |
+        (leader?.tooFewReplicas === true ? refuses.writes : 0),
+      serving.role === 'elsewhere' && serving.replicaReadable === true ? 1 : 0,
     );
   }
 
   serving(shard: number): Serving {
     const at = this.exports.shardAddress(shard) >>> 0;
     const role = roles[this.data.getUint32(at + control.role, true)];
-    if (role !== 'leader') return { role: role ?? 'elsewhere' };
+    if (role === 'starting') return { role };
+    if (role !== 'leader') {
+      const replicaReadable = this.data.getUint32(at + control.replicaReadable, true) === 1;
+      return { role: 'elsewhere', ...(replicaReadable ? { replicaReadable } : {}) };
+    }
+    const refused = this.data.getUint32(at + control.refuses, true);
     return {
       role,
       epoch: this.data.getFloat64(at + control.epoch, true),
       generation: this.data.getFloat64(at + control.generation, true),
       readUntilMs: this.data.getFloat64(at + control.readUntilMs, true),
       writable: this.data.getUint32(at + control.writable, true) === 1,
+      ...(refused & refuses.memory ? { refuseMemory: true } : {}),
+      ...(refused & refuses.writes ? { tooFewReplicas: true } : {}),
     };
   }
 
@@ -403,10 +446,11 @@ export class WasmEngine implements Engine {
   }
 
   sweep(shards: readonly number[], recordsMax: number, nowMs: number): number {
+    this.exports.beginReport(this.thread);
     let removed = this.exports.sweepRing(this.thread, recordsMax, nowMs);
     for (const shard of shards) {
       this.exports.settleShard(this.thread, shard);
-      if (removed >= recordsMax) continue;
+      if (removed >= recordsMax || !this.copies.gathered.hasRoom) continue;
       removed += this.exports.sweep(this.thread, shard, recordsMax - removed, nowMs);
     }
     return removed;
@@ -416,8 +460,12 @@ export class WasmEngine implements Engine {
     return this.exports.isQuiet(shard) !== 0;
   }
 
-  setFreezes(shard: number, freezes: boolean): void {
-    this.exports.setFreezes(shard, freezes ? 1 : 0);
+  setReplicated(shard: number, replicated: boolean): boolean {
+    return this.exports.setReplicated(this.thread, shard, replicated ? 1 : 0) !== 0;
+  }
+
+  seal(shard: number): SealedBatch | 'busy' | undefined {
+    return this.copies.seal(shard);
   }
 
   commit(shard: number): boolean {
@@ -428,10 +476,27 @@ export class WasmEngine implements Engine {
     return this.exports.rollback(this.thread, shard) !== 0;
   }
 
-  shardStatistics(shard: number): { keys: number; bytes: number; sequence: bigint } {
+  apply(shard: number, contents: readonly Uint8Array[]): boolean {
+    return this.copies.apply(shard, contents);
+  }
+
+  costOf(content: Uint8Array): number {
+    return this.copies.costOf(content);
+  }
+
+  takeCut(shard: number, cursor: bigint, bytesMax: number): SnapshotCut {
+    return this.copies.takeCut(shard, cursor, bytesMax);
+  }
+
+  installCut(shard: number, cut: Uint8Array): 'installed' | 'out-of-memory' | 'busy' {
+    return this.copies.installCut(shard, cut);
+  }
+
+  shardStatistics(shard: number): ReturnType<Engine['shardStatistics']> {
     return {
       keys: this.exports.keysOf(shard) >>> 0,
       bytes: this.exports.bytesOf(shard),
+      expiring: this.exports.expiringOf(shard) >>> 0,
       sequence: BigInt.asUintN(64, this.exports.sequenceOf(shard)),
     };
   }

@@ -30,6 +30,15 @@ export const engineLimits = {
   batchEntriesMax: 4096,
   /** Replaced records waiting for a publication; more are published at once. */
   batchGarbageBytesMax: 1_048_576,
+  /**
+   * Content of a gathered batch, and one publication of one call more. Larger: longer on the way to the
+   * followers, and more that they apply at once; smaller: more rounds for the same writes.
+   */
+  batchContentBytesMax: 8_388_608,
+  /** What a thread hands over between JavaScript and WebAssembly at once of batches and snapshots; holds the longest key. */
+  exchangeWindowBytes: 262_144,
+  /** A value up to this length goes through that window, a longer one is copied from and to where it lies. */
+  exchangedValueBytesMax: 16_384,
   /** Groups of 16 slots of the largest table: 1,008 slots, 882 of them used at most. */
   tableGroupsMax: 63,
   /** Leading bits of the hash that choose a table; beyond it a table chains. */
@@ -61,4 +70,8 @@ assertRelation(
 );
 // A cursor is the leading 52 bits of a hash: depth and 32 bits that choose the group.
 assertRelation(limits.directoryDepthMax + 32 <= 52, 'a scan cursor has at most 52 bits');
+assertRelation(
+  limits.exchangedValueBytesMax + 65_536 + 4096 <= limits.exchangeWindowBytes,
+  'the longest key and a value that is not long fit into the exchange window',
+);
 assertRelation(limits.waitNanosecondsMax <= 1_000_000, 'a thread waits at most 1 ms');

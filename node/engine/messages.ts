@@ -15,6 +15,7 @@ export const messages = {
   KEY_TOO_LONG: '-ERR key exceeds the maximum allowed size\r\n',
   VALUE_TOO_LONG: '-ERR value exceeds the maximum allowed size\r\n',
   OUT_OF_MEMORY: "-OOM command not allowed when used memory > 'maxmemory'.\r\n",
+  NO_REPLICAS: '-NOREPLICAS Not enough good replicas to write.\r\n',
   CROSS_SLOT: "-CROSSSLOT Keys in request don't hash to the same slot\r\n",
   MOVED: '-MOVED ',
   CLUSTER_DOWN: '-CLUSTERDOWN Hash slot not served\r\n',

@@ -21,4 +21,5 @@ export const operationStatuses: readonly OperationStatus[] = [
   'too-large',
   'not-leader',
   'park',
+  'not-enough-in-sync',
 ];

@@ -3,7 +3,15 @@ import { operationKinds, operationStatuses } from './operation-codes.ts';
 import type { Operation, OperationResult, ParkReason } from './types.ts';
 
 const headerBytes = 40;
-const flag = { expiry: 1, keep: 2, ifAbsent: 4, ifPresent: 8, ifVersion: 16, noExpiry: 32 };
+const flag = {
+  expiry: 1,
+  keep: 2,
+  ifAbsent: 4,
+  ifPresent: 8,
+  ifVersion: 16,
+  noExpiry: 32,
+  anyReplica: 64,
+};
 const resultFlag = { value: 1, number: 2, expiry: 4, version: 8 };
 
 const noBytes = new Uint8Array(0);
@@ -44,6 +52,7 @@ export function writeOperation(
     flags |= operation.expireAtMs === null ? flag.noExpiry : flag.expiry;
     expiryMs = operation.expireAtMs ?? 0;
   }
+  if (operation.kind === 'get' && operation.anyReplica === true) flags |= flag.anyReplica;
   if ('ifVersion' in operation && operation.ifVersion !== undefined) {
     flags |= flag.ifVersion;
     version = operation.ifVersion;

@@ -39,8 +39,10 @@ function contents({ engine }: Harness): string[] {
   return told.sort();
 }
 
-function freezeAll(harness: Harness, freezes: boolean): void {
-  for (let shard = 0; shard < 4; shard++) harness.engine.setFreezes(shard, freezes);
+function replicateAll(harness: Harness, replicated: boolean): void {
+  for (let shard = 0; shard < 4; shard++) {
+    expect(harness.engine.setReplicated(shard, replicated)).to.equal(true);
+  }
 }
 
 describe('batches of a twin', function () {
@@ -57,7 +59,7 @@ describe('batches of a twin', function () {
         const before = contents(harness);
         const statistics = [0, 1, 2, 3].map((shard) => engine.shardStatistics(shard));
         const { records } = engine.memoryStatistics();
-        freezeAll(harness, true);
+        replicateAll(harness, true);
         runBytes(harness, Buffer.concat(second.map((words) => frame(...words))), nowMs);
         expect(contents(harness)).to.deep.equal(before);
         for (let shard = 0; shard < 4; shard++) expect(engine.rollback(shard)).to.equal(true);
@@ -67,7 +69,7 @@ describe('batches of a twin', function () {
           expect(engine.shardStatistics(shard)).to.deep.equal(statistics[shard]);
         }
         // Both sides are whole: what comes after the rollback agrees with the model.
-        freezeAll(harness, false);
+        replicateAll(harness, false);
         const model = new Model(16 << 20);
         for (const words of first) model.run(words, nowMs);
         for (const words of second) {
@@ -82,11 +84,18 @@ describe('batches of a twin', function () {
     const harness = makeHarness();
     const { engine } = harness;
     run(harness, ['SET', '{t}a', 'old']);
-    freezeAll(harness, true);
+    replicateAll(harness, true);
     // The connection's own reads of the same chunk see its writes.
     const bytes = Buffer.concat([frame('MSET', '{t}a', 'new', '{t}b', '1'), frame('GET', '{t}a')]);
     expect(runBytes(harness, bytes).text).to.equal('+OK\r\n$3\r\nnew\r\n');
-    expect(run(harness, ['MGET', '{t}a', '{t}b'])).to.equal('*2\r\n$3\r\nold\r\n$-1\r\n');
+    // Others see what is committed; the connection itself sees what it wrote, and depends on it.
+    const other = { ...harness, connection: engine.openConnection() };
+    const mget = ['MGET', '{t}a', '{t}b'];
+    expect(run(other, mget)).to.equal('*2\r\n$3\r\nold\r\n$-1\r\n');
+    expect(engine.gathered.count).to.equal(0);
+    expect(run(harness, mget)).to.equal('*2\r\n$3\r\nnew\r\n$1\r\n1\r\n');
+    expect(engine.gathered.count).to.equal(1);
+    for (let shard = 0; shard < 4; shard++) engine.seal(shard);
     // Who wants to write meanwhile is parked, unexecuted.
     const { stop, consumed } = runBytes(harness, frame('SET', '{t}a', 'later'));
     expect([stop, consumed, engine.result.reason]).to.deep.equal([Stop.Park, 0, ParkReason.Frozen]);
@@ -97,8 +106,9 @@ describe('batches of a twin', function () {
   it('wakes who waits for a frozen batch', async () => {
     const harness = makeHarness();
     const { engine } = harness;
-    freezeAll(harness, true);
+    replicateAll(harness, true);
     run(harness, ['SET', 'k', '1']);
+    for (let one = 0; one < 4; one++) engine.seal(one);
     const { stop } = runBytes(harness, frame('SET', 'k', '2'));
     expect(stop).to.equal(Stop.Park);
     const { shard } = engine.result;
@@ -107,7 +117,7 @@ describe('batches of a twin', function () {
     engine.commit(shard);
     await woken;
     expect(performance.now() - start).to.be.lessThan(4000);
-    engine.setFreezes(shard, false);
+    engine.setReplicated(shard, false);
     expect(run(harness, ['SET', 'k', '2'])).to.equal('+OK\r\n');
   });
 });

@@ -34,15 +34,18 @@ export const ParkReason = {
   Busy: 0,
   /** This node leads, or is about to lead, but may not serve the command yet: wait for a publication of the control block. */
   NotServing: 1,
-  /** A batch of the shard is out for acknowledgement. */
+  /** A batch of the shard is out for acknowledgement, or the gathered one is full. */
   Frozen: 2,
 } as const;
 export type ParkReason = (typeof ParkReason)[keyof typeof ParkReason];
 
 /** What a shard's control block says; published by its home worker, read by every thread. */
 export type Serving =
-  /** Somebody else leads (redirect known or not: `setRedirect`), or nobody. */
-  | { readonly role: 'elsewhere' }
+  /**
+   * Somebody else leads (redirect known or not: `setRedirect`), or nobody. `replicaReadable`: the copy
+   * here may be read by connections in read-only mode and by `get` with `anyReplica`.
+   */
+  | { readonly role: 'elsewhere'; readonly replicaReadable?: boolean }
   /** This node is taking over: commands park. */
   | { readonly role: 'starting' }
   | {
@@ -52,6 +55,10 @@ export type Serving =
       /** Monotonic milliseconds up to which reads are linearizable; Infinity with one copy. */
       readonly readUntilMs: number;
       readonly writable: boolean;
+      /** A follower has no memory left: commands that need some are answered out of memory. */
+      readonly refuseMemory?: boolean;
+      /** Too few replicas are in sync: writes are answered at once with NOREPLICAS, not parked. */
+      readonly tooFewReplicas?: boolean;
     };
 
 /** What makes an arena; structured-cloneable parts travel to the worker threads. */
@@ -91,10 +98,19 @@ export interface Engine {
   closeConnection(connection: number): void;
   /** RESP version of the connection's replies: 2 or 3. */
   setProtocol(connection: number, version: 2 | 3): void;
+  /** Whether the connection reads copies of shards that other nodes lead, where they may be read. */
+  setReadOnly(connection: number, readOnly: boolean): void;
+  /**
+   * All batches that calls of this connection reported are resolved. Until then (from the first report
+   * on) its reads of replicated shards see what is gathered there, as its own writes are in it: they
+   * are reported like writes, and park with reason Frozen while the batch is out.
+   */
+  settleConnection(connection: number): void;
   /**
    * Runs the commands in bytes [start, end) at arena address `base` (the input window's, or a buffer's), replies from `outputStart` of the output window on.
    * `nowMs` is shard time in milliseconds since the epoch; `monotonicMs` the clock that `readUntilMs` is on.
-   * All writes of the call are committed (swapped, replayed) when it returns; with more copies they are handed to the shard's batch instead.
+   * All writes of the call are committed (swapped, replayed) when it returns; those to replicated shards
+   * are gathered instead: `gathered` tells which batches the replies depend on.
    */
   execute(
     connection: number,
@@ -120,6 +136,8 @@ export interface Engine {
    * Values in results are copies, the caller's to keep.
    */
   batch(operations: readonly Operation[], nowMs: number, monotonicMs: number): OperationResult[];
+  /** Unresolved batches that the replies of this thread's last `execute`, `batch` or `sweep` depend on. */
+  readonly gathered: Gathered;
   /** Live keys of one led shard from `cursor` on (0n starts; 0n back means the end), with Redis' SCAN guarantee. */
   scan(
     shard: number,
@@ -144,15 +162,83 @@ export interface Engine {
   /** Expires due keys of the shards given: at most `recordsMax`. Returns how many. */
   sweep(shards: readonly number[], recordsMax: number, nowMs: number): number;
 
+  // Replication. One thread, the home of replication, seals, commits, takes back and applies.
+  /**
+   * Whether writes of the shard gather until they are committed, or commit at the end of each call.
+   * False: the mutex is held just now, or a batch is unresolved; nothing changed.
+   */
+  setReplicated(shard: number, replicated: boolean): boolean;
+  /**
+   * Ends the gathered batch of a shard: writers park until it is committed or taken back. Undefined:
+   * nothing is gathered (or by a leadership that has ended: `rollback`). 'busy': the mutex is held just now.
+   */
+  seal(shard: number): SealedBatch | 'busy' | undefined;
+  /** Makes the sealed batch visible and wakes who waits. False: the mutex is held just now, try again. */
+  commit(shard: number): boolean;
+  /** Takes the gathered or sealed batch back and wakes who waits. False: the mutex is held just now, try again. */
+  rollback(shard: number): boolean;
+  /**
+   * Applies whole entries to a copy that is not led here, in order; all of them become visible at once.
+   * Effects that the copy has already change nothing. It may pass the budget. False: the mutex, or
+   * readers of an old side, are in the way; nothing is done, try again.
+   * Throws `EngineError`, nothing done: MALFORMED, OUT_OF_MEMORY (the address space is full),
+   * INVALID_STATE (no copy, led here, or a batch is unresolved).
+   */
+  apply(shard: number, contents: readonly Uint8Array[]): boolean;
+  /** Upper bound of the bytes of records and index that applying a content takes. Throws `EngineError` MALFORMED. */
+  costOf(content: Uint8Array): number;
+  /**
+   * A piece of a snapshot, in hash order from `cursor` on (0n starts), of what is committed at one
+   * moment. It ends soon after `bytesMax` (a window's length at most), but holds a long value whole.
+   * Throws `EngineError` INVALID_STATE where there is no copy.
+   */
+  takeCut(shard: number, cursor: bigint, bytesMax: number): SnapshotCut;
+  /**
+   * Puts a cut's records that are newer than what the copy has. 'out-of-memory': the budget is reached,
+   * nothing is done. 'busy': as `apply` with false. Throws as `apply`.
+   */
+  installCut(shard: number, cut: Uint8Array): 'installed' | 'out-of-memory' | 'busy';
+
   shardStatistics(shard: number): {
+    /** Uncommitted changes included. */
     readonly keys: number;
     readonly bytes: number;
+    /** Keys that expire, uncommitted ones included. */
+    readonly expiring: number;
+    /** Of the last committed command. */
     readonly sequence: bigint;
   };
   memoryStatistics(): Readonly<Record<MemoryKind, number>>;
   /** Counters of all threads together since the start: calls and errors for each row of the command table. */
   commandStatistics(): readonly { readonly calls: number; readonly errors: number }[];
   expiredKeys(): number;
+}
+
+/** What a call gathered. The views are valid until the thread's next call. */
+export interface Gathered {
+  /** 0: the replies depend on nothing that is uncommitted. */
+  readonly count: number;
+  /** A shard stands here twice if two of its batches took part; then the later one implies the earlier. */
+  readonly shards: Uint32Array;
+  /** Numbers of the batches, 32 bits, rising by one (and wrapping) with each batch of a shard that is resolved. */
+  readonly batches: Uint32Array;
+}
+
+export interface SealedBatch {
+  readonly batch: number;
+  /** Its effects, binary (docs/engine.md); the caller's own copy. */
+  readonly content: Buffer;
+  /** Bit n: calls of thread n depend on the batch. */
+  readonly writers: bigint;
+  /** Commands that changed something. */
+  readonly commands: number;
+}
+
+export interface SnapshotCut {
+  /** The caller's own copy. */
+  readonly cut: Uint8Array;
+  /** For the next cut; 0n: this was the last. */
+  readonly cursor: bigint;
 }
 
 export type MemoryKind = 'budget' | 'used' | 'records' | 'index' | 'buffers' | 'reserved';
@@ -173,7 +259,8 @@ export interface ExecuteResult {
 }
 
 export type Operation =
-  | { readonly kind: 'get'; readonly key: Uint8Array }
+  /** `anyReplica`: answered from a copy here that may be read, though another node leads. */
+  | { readonly kind: 'get'; readonly key: Uint8Array; readonly anyReplica?: boolean }
   | {
       readonly kind: 'set';
       readonly key: Uint8Array;
@@ -199,7 +286,9 @@ export type OperationStatus =
   | 'out-of-memory'
   | 'too-large'
   | 'not-leader'
-  | 'park';
+  | 'park'
+  /** A write, while too few replicas are in sync. */
+  | 'not-enough-in-sync';
 
 export interface OperationResult {
   readonly status: OperationStatus;

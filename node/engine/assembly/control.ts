@@ -11,11 +11,17 @@ import { header, REDIRECT_STRIDE, REDIRECTS, Thread } from './layout';
 import { wake } from './twin/lock';
 import {
   addressOfShard,
+  EXISTS,
   ROLE_ELSEWHERE,
   ROLE_LEADER,
   Shard,
   shardAt,
 } from './twin/shard';
+
+/** A follower has no memory left: commands that need some are answered so. */
+export const REFUSES_MEMORY: u32 = 1;
+/** Too few replicas are in sync: all writes are answered so. */
+export const REFUSES_WRITES: u32 = 2;
 
 // @ts-ignore: decorator
 @inline
@@ -30,7 +36,31 @@ export function mayAnswer(thread: Thread, shard: Shard, leadership: u32): bool {
   const until = reinterpret<f64>(
     atomic.load<u64>(addressOfShard(shard) + offsetof<Shard>('readUntilMs')),
   );
-  return thread.monotonicMs < until && leadershipOf(shard) == leadership;
+  if (thread.monotonicMs < until && leadershipOf(shard) == leadership) return true;
+  // A gate lets a read of a shard that is not led here pass only where the copy may be read.
+  return leadership & 1 ? isReplicaReadable(shard) && leadershipOf(shard) == leadership : false;
+}
+
+/** Whether this copy of a shard that another node leads may be read by those who asked for that. */
+export function isReplicaReadable(shard: Shard): bool {
+  return (
+    roleOf(shard) == ROLE_ELSEWHERE &&
+    atomic.load<u32>(addressOfShard(shard) + offsetof<Shard>('replicaReadable')) != 0
+  );
+}
+
+export function setReplicaReadable(shard: Shard, readable: bool): void {
+  atomic.store<u32>(
+    addressOfShard(shard) + offsetof<Shard>('replicaReadable'),
+    readable && shard.exists == EXISTS ? 1 : 0,
+  );
+}
+
+/** What a leader refuses at once: bits of REFUSES_*. */
+// @ts-ignore: decorator
+@inline
+export function refusesOf(shard: Shard): u32 {
+  return atomic.load<u32>(addressOfShard(shard) + offsetof<Shard>('refuses'));
 }
 
 // @ts-ignore: decorator
@@ -60,6 +90,8 @@ export function publishControl(
   generation: f64,
   readUntilMs: f64,
   writable: u32,
+  refuses: u32,
+  replicaReadable: bool,
 ): void {
   const shard = shardAt(id);
   const base = addressOfShard(shard);
@@ -74,6 +106,8 @@ export function publishControl(
   shard.epoch = epoch;
   shard.generation = generation;
   atomic.store<u32>(base + offsetof<Shard>('role'), role);
+  atomic.store<u32>(base + offsetof<Shard>('refuses'), refuses);
+  setReplicaReadable(shard, replicaReadable);
   if (role == ROLE_LEADER) {
     if (!same) atomic.add<u32>(base, 1);
     atomic.store<u32>(base + offsetof<Shard>('writable'), writable);

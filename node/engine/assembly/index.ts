@@ -16,6 +16,9 @@ import {
 } from './control';
 import {
   counterOf,
+  exchangeWindow,
+  GATHERED_MAX,
+  gatheredList,
   Header,
   header,
   inlineArguments,
@@ -37,13 +40,17 @@ import { executeOperations } from './operations';
 import { executeChunk, setTime } from './resp/execute';
 import { Connection } from './resp/parse';
 import { dropPieces } from './resp/pieces';
+import { cutShard } from './cut';
 import { scanShard } from './scan';
 import { sweepReports, sweepShard } from './sweep';
 import { dropSide, makeSide } from './twin/directory';
 import { dropBlob } from './twin/record';
+import { applyPiece, beginApply, endApply, giveUpApply, noteRemovals } from './twin/apply';
+import { encodeBatch } from './twin/effects';
+import { commitFrozen, replicate, rollbackGathered, sealGathered } from './twin/gather';
 import { addressOfShard, Shard, shardAt, shardLayoutHolds, sideOf, STATE_SWAPPED } from './twin/shard';
 import { tryLock, unlock } from './twin/lock';
-import { commitFrozen, finish, LOG_ENTRIES_KEPT, reserveLog, rollbackFrozen } from './twin/twin';
+import { finish, LOG_ENTRIES_KEPT, reserveLog } from './twin/twin';
 import { dropRecords } from './twin/drop';
 
 const FRESH: u32 = 0;
@@ -149,6 +156,15 @@ export function setProtocol(connection: u32, version: u32): void {
   changetype<Connection>(<usize>connection).protocol = version;
 }
 
+/** READONLY and READWRITE. */
+export function setReadOnly(connection: u32, readOnly: bool): void {
+  changetype<Connection>(<usize>connection).readOnly = readOnly ? 1 : 0;
+}
+/** All that the connection wrote is committed or taken back. */
+export function settleConnection(connection: u32): void {
+  changetype<Connection>(<usize>connection).unresolved = 0;
+}
+
 export function execute(
   id: u32,
   connection: u32,
@@ -163,7 +179,7 @@ export function execute(
   return executeChunk(thread, connection, start, end, outputStart);
 }
 
-/** Operations in [start, end); see operations.ts. */
+/** Operations in [start, end); see operations.ts. Several calls may be one to JavaScript: `beginReport`. */
 export function batch(id: u32, start: u32, end: u32, nowMs: f64, monotonicMs: f64): i32 {
   const thread = threadAt(id);
   setTime(thread, nowMs, monotonicMs);
@@ -234,8 +250,10 @@ export function publish(
   generation: f64,
   readUntilMs: f64,
   writable: u32,
+  refuses: u32,
+  replicaReadable: bool,
 ): void {
-  publishControl(shard, role, epoch, generation, readUntilMs, writable);
+  publishControl(shard, role, epoch, generation, readUntilMs, writable, refuses, replicaReadable);
 }
 export function shardAddress(shard: u32): u32 {
   return <u32>addressOfShard(shardAt(shard));
@@ -249,15 +267,95 @@ export function isQuiet(shard: u32): bool {
 }
 export { beginRedirect, endRedirect };
 
-/** From now on batches of the shard freeze at the end of a call (1), or commit at once (0). */
-export function setFreezes(shard: u32, freezes: u32): void {
-  shardAt(shard).freezes = freezes;
+// ── Replication: twin/gather.ts, effects.ts, apply.ts ──
+
+/** What is gathered from now on is told together. */
+export function beginReport(id: u32): void {
+  const thread = threadAt(id);
+  thread.gathered = 0;
+  thread.careful = 0;
+}
+export function gatheredCount(id: u32): u32 {
+  return threadAt(id).gathered;
+}
+export function gatheredAddress(id: u32): u32 {
+  return <u32>gatheredList(threadAt(id));
+}
+export function gatheredMax(): u32 {
+  return GATHERED_MAX;
+}
+export function setReplicated(id: u32, shard: u32, replicated: bool): bool {
+  return replicate(threadAt(id), shardAt(shard), replicated);
+}
+export function seal(id: u32, shard: u32): i32 {
+  return sealGathered(threadAt(id), shardAt(shard));
 }
 export function commit(id: u32, shard: u32): bool {
   return commitFrozen(threadAt(id), shardAt(shard));
 }
 export function rollback(id: u32, shard: u32): bool {
-  return rollbackFrozen(threadAt(id), shardAt(shard));
+  return rollbackGathered(threadAt(id), shardAt(shard));
+}
+export function batchOf(shard: u32): u32 {
+  return shardAt(shard).batch;
+}
+export function waitingOf(shard: u32): u64 {
+  return shardAt(shard).waiting;
+}
+export function entriesOf(shard: u32): u32 {
+  return shardAt(shard).logEntries;
+}
+export function contentBytesOf(shard: u32): u32 {
+  return shardAt(shard).contentBytes;
+}
+/** Each command that changed something raised the sequence by one. */
+export function commandsOf(shard: u32): f64 {
+  return <f64>(shardAt(shard).sequence - shardAt(shard).batchSequence);
+}
+
+export function exchangeAddress(id: u32): u32 {
+  return <u32>exchangeWindow(threadAt(id));
+}
+export function exchangeEnd(id: u32): u32 {
+  return threadAt(id).exchangeEnd;
+}
+export function exchangeLong(id: u32): u32 {
+  return threadAt(id).exchangeLong;
+}
+/** Effects of a frozen batch from entry `from` on into the window; returns the next entry. */
+export function encode(id: u32, shard: u32, from: u32): u32 {
+  return encodeBatch(threadAt(id), shardAt(shard), from);
+}
+export function applyBegin(id: u32, shard: u32): i32 {
+  return beginApply(threadAt(id), shardAt(shard));
+}
+export function apply(id: u32, shard: u32, length: u32, behind: u32, must: bool): i32 {
+  return applyPiece(threadAt(id), shardAt(shard), length, behind, must);
+}
+export function fillAddress(id: u32): u32 {
+  return threadAt(id).fill;
+}
+export function fillBytes(id: u32): u32 {
+  return threadAt(id).fillBytes;
+}
+/** Effects applied since `applyBegin`. */
+export function effectsApplied(id: u32): u32 {
+  return threadAt(id).effects;
+}
+export function removals(shard: u32, first: u64, last: u64, sequence: u64): void {
+  noteRemovals(shardAt(shard), first, last, sequence);
+}
+export function applyEnd(id: u32, shard: u32, sequence: u64): void {
+  endApply(threadAt(id), shardAt(shard), sequence);
+}
+export function applyGiveUp(id: u32, shard: u32): void {
+  giveUpApply(threadAt(id), shardAt(shard));
+}
+export function cut(id: u32, shard: u32, cursor: u64, bytesMax: u32): bool {
+  return cutShard(threadAt(id), shardAt(shard), cursor, bytesMax);
+}
+export function cutCursor(id: u32): u64 {
+  return threadAt(id).exchangeCursor;
 }
 
 /** Expires what readers reported to this thread. */
@@ -288,8 +386,12 @@ export function keysOf(shard: u32): u32 {
 export function bytesOf(shard: u32): f64 {
   return <f64>shardAt(shard).bytes;
 }
+/** Of what is committed. */
 export function sequenceOf(shard: u32): u64 {
-  return shardAt(shard).sequence;
+  return atomic.load<u64>(addressOfShard(shardAt(shard)) + offsetof<Shard>('committedSequence'));
+}
+export function expiringOf(shard: u32): u32 {
+  return shardAt(shard).expiring;
 }
 export function usedMemory(): f64 {
   return usedBytes();

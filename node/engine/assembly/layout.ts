@@ -17,6 +17,7 @@
 import {
   ARGUMENTS_INLINE_MAX,
   COMMANDS,
+  EXCHANGE_WINDOW_BYTES,
   EXPIRY_RING_ENTRIES,
   INPUT_WINDOW_BYTES,
   LINE_BYTES_MAX,
@@ -43,13 +44,14 @@ export const RING_ENTRY_BYTES: usize = 24;
 export const RING_STRIDE: usize = 128 + EXPIRY_RING_ENTRIES * RING_ENTRY_BYTES;
 export const THREADS: usize = (RINGS + THREADS_MAX * RING_STRIDE + 4095) & ~4095;
 /** Registers, arguments, counters, magazines of a thread; its windows follow. */
-export const THREAD_STATE_BYTES: usize = 32768;
+export const THREAD_STATE_BYTES: usize = 40960;
 export const THREAD_STRIDE: usize =
   THREAD_STATE_BYTES +
   INPUT_WINDOW_BYTES +
   OUTPUT_WINDOW_BYTES +
   OUTPUT_SLACK_BYTES +
-  LINE_BYTES_MAX;
+  LINE_BYTES_MAX +
+  EXCHANGE_WINDOW_BYTES;
 
 export const UNIT_BITS: u32 = 12;
 export const UNIT_BYTES: usize = 4096;
@@ -172,6 +174,21 @@ export class Thread {
   bufferBytes: i64;
   /** Sum of what was loaded only to have it in the cache: a load whose value is unused is no load. */
   touched: u32;
+  /** Unresolved batches that replies of this call depend on; the list is at `gatheredList`. */
+  gathered: u32;
+  /** 1: reads of replicated shards must see what this connection wrote and nobody has committed. */
+  careful: u32;
+  /** 1: what is written is for nobody who waits (a sweep). */
+  quiet: u32;
+
+  // What goes through the exchange window (twin/effects.ts).
+  exchangeEnd: u32;
+  exchangeLong: u32;
+  effects: u32;
+  /** Where JavaScript puts the rest of a long value, 0: nowhere; and how much that is. */
+  fill: u32;
+  fillBytes: u32;
+  exchangeCursor: u64;
 }
 
 const THREAD_TEXT: usize = 384;
@@ -182,6 +199,9 @@ const THREAD_COUNTERS: usize = 2048;
 const THREAD_ARGUMENTS: usize = 8192;
 const THREAD_JOIN: usize = 16384;
 const THREAD_RUN: usize = 20480;
+const THREAD_GATHERED: usize = 22528;
+/** Pairs of shard and batch that a call may report: twice as many as one publication can add. */
+export const GATHERED_MAX: u32 = SHARDS_MAX * 2;
 /** Commands that a run looks ahead (resp/run.ts), and what it keeps of each. */
 export const RUN_COMMANDS: u32 = 32;
 export const RUN_ENTRY_BYTES: usize = 48;
@@ -252,6 +272,18 @@ export function inputWindow(thread: Thread): usize {
 export function outputWindow(thread: Thread): usize {
   return addressOf(thread) + THREAD_STATE_BYTES + INPUT_WINDOW_BYTES;
 }
+/** Shards of the report, then batches: two arrays of GATHERED_MAX words. */
+// @ts-ignore: decorator
+@inline
+export function gatheredList(thread: Thread): usize {
+  return addressOf(thread) + THREAD_GATHERED;
+}
+/** Where effects of batches and cuts of snapshots come and go. */
+// @ts-ignore: decorator
+@inline
+export function exchangeWindow(thread: Thread): usize {
+  return lineScratch(thread) + LINE_BYTES_MAX;
+}
 /** Where the words of an inline command with quotes are decoded. */
 // @ts-ignore: decorator
 @inline
@@ -272,7 +304,8 @@ export function layoutHolds(): bool {
     THREAD_COUNTERS + COMMANDS * 16 <= THREAD_ARGUMENTS &&
     THREAD_ARGUMENTS + ARGUMENTS_INLINE_MAX * 8 <= THREAD_JOIN &&
     THREAD_JOIN + 512 <= THREAD_RUN &&
-    THREAD_RUN + RUN_COMMANDS * RUN_ENTRY_BYTES <= THREAD_STATE_BYTES &&
+    THREAD_RUN + RUN_COMMANDS * RUN_ENTRY_BYTES <= THREAD_GATHERED &&
+    THREAD_GATHERED + <usize>GATHERED_MAX * 8 <= THREAD_STATE_BYTES &&
     COMMAND_TABLE + COMMAND_TABLE_ENTRIES * COMMAND_ENTRY_BYTES <= SHARDS
   );
 }

@@ -20,6 +20,7 @@ import {
   PARK_NOT_SERVING,
   STATUS_CONDITION_FAILED,
   STATUS_NOT_AN_INTEGER,
+  STATUS_NOT_ENOUGH_IN_SYNC,
   STATUS_NOT_FOUND,
   STATUS_NOT_LEADER,
   STATUS_OK,
@@ -45,7 +46,16 @@ import {
   putNothing,
   TOO_LONG,
 } from './commands/write';
-import { awaitShard, leadershipOf, mayAnswer, mayWrite, roleOf } from './control';
+import {
+  awaitShard,
+  isReplicaReadable,
+  leadershipOf,
+  mayAnswer,
+  mayWrite,
+  REFUSES_WRITES,
+  refusesOf,
+  roleOf,
+} from './control';
 import { header, outputWindow, textScratch, Thread } from './layout';
 import { copyBytes } from './memory/bytes';
 import { hashKey, slotOf } from './memory/hash';
@@ -63,6 +73,7 @@ import {
   valueLength,
   versionOf,
 } from './twin/record';
+import { hasRoomToReport } from './twin/gather';
 import { enterSection, leaveSection } from './twin/sections';
 import {
   addressOfShard,
@@ -80,6 +91,7 @@ import {
   openWaiting,
   publishHeld,
   shouldPublish,
+  STALE,
   tryOpen,
 } from './twin/twin';
 
@@ -91,6 +103,7 @@ const IF_ABSENT: u8 = 4;
 const IF_PRESENT: u8 = 8;
 const IF_VERSION: u8 = 16;
 const NO_EXPIRY: u8 = 32;
+const ANY_REPLICA: u8 = 64;
 
 const RESULT_VALUE: u8 = 1;
 const RESULT_NUMBER: u8 = 2;
@@ -154,13 +167,15 @@ export function executeOperations(thread: Thread, start: u32, end: u32): i32 {
     }
     thread.committedPosition = thread.position;
     thread.committedOut = thread.out;
-    if (stop == STATUS_WAIT) {
+    // Without room to report, what is left comes with another call.
+    const ends = stop == STOP_OUTPUT_FULL || !hasRoomToReport(thread);
+    if (stop == STATUS_WAIT && !ends) {
       // One try to wait; then operations of busy shards are answered `park`.
       const shard = changetype<Shard>(<usize>thread.shardAddress);
       patient = openWaiting(thread, shard) == LOCKED;
       continue;
     }
-    if (stop == STOP_OUTPUT_FULL || thread.position >= thread.end) {
+    if (ends || thread.position >= thread.end) {
       thread.consumed = thread.position;
       thread.outputEnd = thread.out - window;
       return thread.position >= thread.end ? STOP_DONE : STOP_OUTPUT_FULL;
@@ -223,7 +238,8 @@ function runOperation(
   key: usize,
 ): i32 {
   const leadership = leadershipOf(shard);
-  if (leadership & 1) {
+  const anyReplica = operation.kind == OP_GET && operation.flags & ANY_REPLICA;
+  if (leadership & 1 && !(anyReplica && isReplicaReadable(shard))) {
     if (roleOf(shard) == ROLE_ELSEWHERE) return STATUS_NOT_LEADER;
     return park(shard, result, PARK_NOT_SERVING);
   }
@@ -235,13 +251,17 @@ function runOperation(
   const kind = operation.kind;
   const reads =
     kind == OP_GET || (kind == OP_TOUCH && !(operation.flags & (HAS_EXPIRY | NO_EXPIRY)));
-  if (reads) return read(thread, shard, operation, result, key, hash, leadership);
-  if (!holds(thread, shard)) {
-    if (!mayWrite(shard)) return park(shard, result, PARK_NOT_SERVING);
+  // As of connections: a read behind a write of the same call sees it, committed or not.
+  const careful = reads && thread.careful && shard.replicated && !(leadership & 1);
+  if (!holds(thread, shard) && (careful || !reads)) {
+    if (!reads && refusesOf(shard) & REFUSES_WRITES) return STATUS_NOT_ENOUGH_IN_SYNC;
+    if (!reads && !mayWrite(shard)) return park(shard, result, PARK_NOT_SERVING);
     const opened = tryOpen(thread, shard);
     if (opened == BUSY) return STATUS_WAIT;
     if (opened == FROZEN) return park(shard, result, PARK_FROZEN);
+    if (opened == STALE) return park(shard, result, PARK_NOT_SERVING);
   }
+  if (reads) return read(thread, shard, operation, result, key, hash, leadership);
   if (kind == OP_SET) return setOperation(thread, shard, operation, result, key, hash);
   if (kind == OP_DELETE) return deleteOperation(thread, shard, operation, result, key, hash);
   if (kind == OP_TOUCH) return touchOperation(thread, shard, operation, result, key, hash);

@@ -17,6 +17,7 @@ import { leadershipOf, mayAnswer, roleOf } from './control';
 import { outputWindow, textScratch, Thread } from './layout';
 import { copyBytes } from './memory/bytes';
 import { tableOf } from './twin/directory';
+import { EFFECT_PUT, emit } from './twin/effects';
 import {
   blobOf,
   dropBlob,
@@ -43,6 +44,10 @@ import {
 } from './twin/table';
 
 const ENTRY_BYTES: u32 = 32;
+/** What is told of a record: key, key and value, or an effect for a snapshot (cut.ts), expired or not. */
+export const TELL_KEYS: i32 = 0;
+export const TELL_VALUES: i32 = 1;
+export const TELL_EFFECTS: i32 = 2;
 /** A value longer than this is pinned by a scan, so that a step fits the window with its keys. */
 const SCANNED_VALUE_BYTES_MAX: u32 = 1024;
 /** Lowest bits of a hash that a cursor does not have. */
@@ -102,14 +107,15 @@ function walk(
     let next = endOfStep(table, hash);
     const before = thread.out;
     const told = thread.length;
-    while (!tellStep(thread, table, hash, next, withValues)) {
+    while (!tellStep(thread, table, hash, next, withValues ? TELL_VALUES : TELL_KEYS)) {
       dropPins(thread, before);
       thread.out = before;
       thread.length = told;
       // The step does not fit behind what is there: it comes with the next call.
       if (before != window) return hash;
       // Long keys: half the step, down to what one cursor can tell apart, which always fits.
-      next = hash + ((((next - hash) >> 1) >> CURSOR_SHIFT) << CURSOR_SHIFT);
+      const half = next == hash ? <u64>1 << 63 : (next - hash) >> 1;
+      next = hash + ((half >> CURSOR_SHIFT) << CURSOR_SHIFT);
       if (next == hash) unreachable();
     }
     hash = next;
@@ -119,7 +125,7 @@ function walk(
 }
 
 /** First hash behind the home group of `hash` in its table; 0 behind the last. */
-function endOfStep(table: Table, hash: u64): u64 {
+export function endOfStep(table: Table, hash: u64): u64 {
   const depth = table.depth;
   // A chain is told as a whole: its tables have groups of their own.
   if (table.next == 0) {
@@ -134,8 +140,8 @@ function endOfStep(table: Table, hash: u64): u64 {
   return ((hash >> (64 - depth)) + 1) << (64 - depth);
 }
 
-function tellStep(thread: Thread, table: Table, from: u64, next: u64, withValues: bool): bool {
-  if (table.next == 0) return tellGroup(thread, table, from, next, withValues);
+export function tellStep(thread: Thread, table: Table, from: u64, next: u64, form: i32): bool {
+  if (table.next == 0) return tellGroup(thread, table, from, next, form);
   let link = table;
   while (true) {
     const slots = link.groups << 4;
@@ -144,14 +150,14 @@ function tellStep(thread: Thread, table: Table, from: u64, next: u64, withValues
       if (record == 0) continue;
       const hash = hashOfRecord(record);
       if (hash < from || (next != 0 && hash >= next)) continue;
-      if (!tell(thread, record, withValues)) return false;
+      if (!tell(thread, record, form)) return false;
     }
     if (link.next == 0) return true;
     link = tableAt(link.next);
   }
 }
 
-function tellGroup(thread: Thread, table: Table, from: u64, next: u64, withValues: bool): bool {
+function tellGroup(thread: Thread, table: Table, from: u64, next: u64, form: i32): bool {
   const groups = table.groups;
   const home = homeGroup(from, table.depth, groups);
   let group = home;
@@ -162,7 +168,7 @@ function tellGroup(thread: Thread, table: Table, from: u64, next: u64, withValue
       const hash = hashOfRecord(record);
       if (hash < from || (next != 0 && hash >= next)) continue;
       if (homeGroup(hash, table.depth, groups) != home) continue;
-      if (!tell(thread, record, withValues)) return false;
+      if (!tell(thread, record, form)) return false;
     }
     if (endsSearch(table, group)) return true;
     if (++group == groups) group = 0;
@@ -171,12 +177,13 @@ function tellGroup(thread: Thread, table: Table, from: u64, next: u64, withValue
 }
 
 /** Appends one record; false: it has no room. */
-function tell(thread: Thread, record: usize, withValues: bool): bool {
+function tell(thread: Thread, record: usize, form: i32): bool {
+  if (form == TELL_EFFECTS) return emit(thread, EFFECT_PUT, record, versionOf(record), true);
   if (isExpired(record, thread.nowMs)) return true;
   const limit = <u32>outputWindow(thread) + OUTPUT_WINDOW_BYTES;
   const scratch = textScratch(thread);
   const key = keyLength(record);
-  const length = withValues ? valueLength(record, scratch) : 0;
+  const length = form == TELL_VALUES ? valueLength(record, scratch) : 0;
   const pins = length > SCANNED_VALUE_BYTES_MAX && formOf(record) == FORM_POINTER;
   const bytes = ENTRY_BYTES + padded(key + (pins ? 0 : length));
   if (thread.out + bytes > limit) return false;

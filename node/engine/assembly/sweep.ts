@@ -3,7 +3,7 @@
  * shards for what nobody reads, shrinks tables that deletions left nearly empty, and finishes a
  * replay that had to wait for its readers. One batch for each shard and call.
  */
-import { leadershipOf, mayWrite } from './control';
+import { leadershipOf, mayWrite, REFUSES_WRITES, refusesOf } from './control';
 import { takeReport } from './expiry';
 import { textScratch, Thread } from './layout';
 import { shrink, tableOf } from './twin/directory';
@@ -18,6 +18,8 @@ const TABLES_MAX: u32 = 32;
 
 function canWrite(thread: Thread, shard: Shard): bool {
   if (shard.exists == 0 || leadershipOf(shard) & 1 || !mayWrite(shard)) return false;
+  // A batch that cannot be committed is not begun: reads don't tell expired keys anyway.
+  if (refusesOf(shard) & REFUSES_WRITES) return false;
   return holds(thread, shard) || tryOpen(thread, shard) == LOCKED;
 }
 
@@ -33,9 +35,16 @@ export function sweepReports(thread: Thread, recordsMax: u32): u32 {
     const record = findVersion(table, hash, load<u64>(report, 8));
     if (record != 0 && isExpired(record, thread.nowMs)) removed += removeRecord(thread, shard, hash, record);
   }
-  publishHeld(thread);
+  publishQuietly(thread);
   thread.expired += removed;
   return removed;
+}
+
+/** Nobody waits for what a sweep does: it depends on no batch that it only looked into. */
+function publishQuietly(thread: Thread): void {
+  thread.quiet = 1;
+  publishHeld(thread);
+  thread.quiet = 0;
 }
 
 /** The record with this hash and version, or 0. */
@@ -76,7 +85,7 @@ export function sweepShard(thread: Thread, id: u32, recordsMax: u32): u32 {
     if (hash == 0) break;
   }
   shard.sweepCursor = hash;
-  publishHeld(thread);
+  publishQuietly(thread);
   thread.expired += removed;
   return removed;
 }

@@ -86,6 +86,12 @@ function failure(context: GrpcContext, result: OperationResult): OperationError 
       return operationError('TOO_LARGE', 'the value would be longer than the limit of the node');
     case 'not-leader':
       return notLeader(context, result.shard);
+    case 'not-enough-in-sync':
+      return operationError(
+        'NOT_ENOUGH_IN_SYNC',
+        `shard ${result.shard} has fewer replicas in sync than minInSyncReplicas`,
+        { retryAfterMs: RETRY_AFTER_MS },
+      );
     case 'park':
       return parkedTooLong(result);
   }

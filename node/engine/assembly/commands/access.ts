@@ -13,13 +13,23 @@ import {
   MESSAGE_KEY_TOO_LONG_LENGTH,
   MESSAGE_MOVED,
   MESSAGE_MOVED_LENGTH,
+  MESSAGE_NO_REPLICAS,
+  MESSAGE_NO_REPLICAS_LENGTH,
   MESSAGE_OUT_OF_MEMORY,
   MESSAGE_OUT_OF_MEMORY_LENGTH,
   STOP_LONG_VALUE,
   STOP_OUTPUT_FULL,
   STOP_PARK,
 } from '../generated/constants';
-import { leadershipOf, mayWrite, readRedirect, roleOf } from '../control';
+import {
+  isReplicaReadable,
+  leadershipOf,
+  mayWrite,
+  readRedirect,
+  REFUSES_WRITES,
+  refusesOf,
+  roleOf,
+} from '../control';
 import { reportExpired } from '../expiry';
 import { header, textScratch, Thread } from '../layout';
 import { slotOf } from '../memory/hash';
@@ -45,9 +55,10 @@ import {
   sideOf,
   visibleSide,
 } from '../twin/shard';
-import { BUSY, hiddenSide, LOCKED, tryOpen } from '../twin/twin';
+import { BUSY, FROZEN, hiddenSide, LOCKED, tryOpen } from '../twin/twin';
 import { announceLate, pauseReader } from '../twin/sections';
 import { BREAK_ANNOUNCE_LATE, PAUSE_READERS } from '../generated/constants';
+import { connectionOf } from '../resp/parse';
 import { argumentAt, argumentLength } from './names';
 
 export const PROCEED: i32 = 0;
@@ -121,7 +132,23 @@ function notLeading(thread: Thread, shard: Shard): i32 {
 export function gateOfRead(thread: Thread, shard: Shard): i32 {
   const leadership = leadershipOf(shard);
   thread.leadership = leadership;
-  return leadership & 1 ? notLeading(thread, shard) : PROCEED;
+  if (leadership & 1) return gateOfReplica(thread, shard);
+  return thread.careful ? gateOfCarefulRead(thread, shard) : PROCEED;
+}
+
+/** A copy of what another node leads is read by connections in read-only mode, if it may be read. */
+function gateOfReplica(thread: Thread, shard: Shard): i32 {
+  if (connectionOf(thread).readOnly != 0 && isReplicaReadable(shard)) return PROCEED;
+  return notLeading(thread, shard);
+}
+
+/**
+ * A connection's reads see its writes, uncommitted ones too: so this one reads what was gathered, as the
+ * shard's writer would, and its reply waits for the same batch.
+ */
+function gateOfCarefulRead(thread: Thread, shard: Shard): i32 {
+  if (!shard.replicated || holds(thread, shard)) return PROCEED;
+  return open(thread, shard);
 }
 
 /** Makes this thread the shard's writer. */
@@ -134,11 +161,20 @@ export function gateOfWrite(thread: Thread, shard: Shard): i32 {
 }
 
 function openForWriting(thread: Thread, shard: Shard): i32 {
+  if (refusesOf(shard) & REFUSES_WRITES) {
+    return fail(thread, MESSAGE_NO_REPLICAS, MESSAGE_NO_REPLICAS_LENGTH);
+  }
   thread.shardAddress = <u32>addressOfShard(shard);
   if (!mayWrite(shard)) return WAIT_SERVING;
+  return open(thread, shard);
+}
+
+function open(thread: Thread, shard: Shard): i32 {
+  thread.shardAddress = <u32>addressOfShard(shard);
   const opened = tryOpen(thread, shard);
   if (opened == LOCKED) return PROCEED;
-  return opened == BUSY ? WAIT_WRITER : WAIT_FROZEN;
+  if (opened == BUSY) return WAIT_WRITER;
+  return opened == FROZEN ? WAIT_FROZEN : WAIT_SERVING;
 }
 
 /** A read that must wait: its shard serves no reads just now. */

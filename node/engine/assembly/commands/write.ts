@@ -3,6 +3,7 @@
  * the whole command: a command is one entry of the log, however many keys it has.
  */
 import { INLINE_VALUE_BYTES_MAX } from '../generated/constants';
+import { REFUSES_MEMORY, refusesOf } from '../control';
 import { header, joinScratch, KIND_RECORDS, textScratch, Thread } from '../layout';
 import { copyBytes } from '../memory/bytes';
 import { hashKey } from '../memory/hash';
@@ -30,7 +31,10 @@ import { write } from '../twin/twin';
 import { findForWriting } from './access';
 import { argumentAt, argumentLength } from './names';
 
-/** Stores a finished record for a key found (or not) at `slot`; false: no memory, the record is freed. */
+/**
+ * Stores a finished record for a key found (or not) at `slot`. False: no memory, here or at a follower;
+ * the record is freed.
+ */
 export function put(
   thread: Thread,
   shard: Shard,
@@ -42,7 +46,8 @@ export function put(
 ): bool {
   const before = slot == 0 ? 0 : load<u32>(slot);
   setVersion(record, sequence);
-  if (write(thread, shard, hash, before, <u32>record, sequence, must, slot)) return true;
+  const refused = !must && refusesOf(shard) & REFUSES_MEMORY;
+  if (!refused && write(thread, shard, hash, before, <u32>record, sequence, must, slot)) return true;
   freeRecord(thread, record);
   return false;
 }

@@ -60,7 +60,8 @@ import { counterOf, outputWindow, Thread } from '../layout';
 import { dropBlob } from '../twin/record';
 import { enterSection, leaveSection } from '../twin/sections';
 import { idOfShard, Shard, STATE_SWAPPED } from '../twin/shard';
-import { BUSY, LOCKED, openWaiting, publishHeld, shouldPublish } from '../twin/twin';
+import { hasRoomToReport } from '../twin/gather';
+import { BUSY, FROZEN, LOCKED, openWaiting, publishHeld, shouldPublish } from '../twin/twin';
 import { connectionOf, dropArguments, INCOMPLETE, NOTHING, parse, PARSED } from './parse';
 import { dropPieces, sendPieces } from './pieces';
 import { replyCommandName, replyText } from './reply';
@@ -95,7 +96,10 @@ export function executeChunk(
   thread.armed = 0;
   thread.committedPosition = start;
   thread.committedOut = thread.out;
+  thread.gathered = 0;
+  thread.careful = connectionOf(thread).unresolved;
   const stop = runToStop(thread);
+  if (thread.gathered != 0) connectionOf(thread).unresolved = 1;
   if (thread.argvCapacity > ARGUMENTS_INLINE_MAX && stop != STOP_CALL) dropArguments(thread);
   thread.consumed = thread.position;
   thread.outputEnd = thread.out - window;
@@ -113,8 +117,11 @@ function runToStop(thread: Thread): i32 {
     }
     thread.committedPosition = thread.position;
     thread.committedOut = thread.out;
+    const waits = stop == WAIT_WRITER || stop == WAIT_FROZEN || stop == WAIT_SERVING;
+    if (!waits && stop != PUBLISH) return stop;
+    // What more it gathers could not be told.
+    if (!hasRoomToReport(thread)) return STOP_OUTPUT_FULL;
     if (stop == PUBLISH) continue;
-    if (stop != WAIT_WRITER && stop != WAIT_FROZEN && stop != WAIT_SERVING) return stop;
     if (!waitFor(thread, stop)) return STOP_PARK;
   }
 }
@@ -136,7 +143,8 @@ function waitFor(thread: Thread, stop: i32): bool {
   if (stop == WAIT_WRITER) {
     const opened = openWaiting(thread, shard);
     if (opened == LOCKED) return true;
-    thread.reason = opened == BUSY ? PARK_BUSY : PARK_FROZEN;
+    thread.reason =
+      opened == BUSY ? PARK_BUSY : opened == FROZEN ? PARK_FROZEN : PARK_NOT_SERVING;
     thread.draining = shard.state == STATE_SWAPPED ? 1 : 0;
   } else {
     thread.reason = stop == WAIT_FROZEN ? PARK_FROZEN : PARK_NOT_SERVING;

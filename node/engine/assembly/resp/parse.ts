@@ -55,8 +55,11 @@ export class Connection {
   /** A reply that is sent in pieces (resp/pieces.ts), and the length of its command. */
   pieces: u32;
   piecesCommandBytes: u32;
-  reserved0: u32;
-  reserved1: u64;
+  /** 1: it may read copies of shards that other nodes lead. */
+  readOnly: u32;
+  /** 1: it has written what is not resolved yet, so its reads look there. */
+  unresolved: u32;
+  reserved1: u32;
 }
 
 // @ts-ignore: decorator

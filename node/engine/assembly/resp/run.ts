@@ -17,7 +17,7 @@ import {
 } from '../generated/constants';
 import { findForWriting, sideToRead } from '../commands/access';
 import { makeValue, put } from '../commands/write';
-import { leadershipOf, mayAnswer, mayWrite } from '../control';
+import { leadershipOf, mayAnswer, mayWrite, refusesOf } from '../control';
 import { counterOf, header, RUN_COMMANDS, RUN_ENTRY_BYTES, runEntries, Thread } from '../layout';
 import { hashKey, slotOf } from '../memory/hash';
 import { search, Side, tableOf } from '../twin/directory';
@@ -136,7 +136,7 @@ function readRun(thread: Thread): u32 {
       next = value + bytes + 2;
     }
     const shard = shardOfSlot(slotOf(key, length));
-    if (isSet && !holds(thread, shard) && !open(thread, shard)) break;
+    if (isSet && (refusesOf(shard) != 0 || (!holds(thread, shard) && !open(thread, shard)))) break;
     const entry = entryAt(thread, count++);
     entry.hash = hashKey(key, length);
     entry.key = <u32>key;
@@ -263,6 +263,7 @@ function addCalls(thread: Thread, command: i32, calls: u32): void {
 function get(thread: Thread, shard: Shard, entry: Entry, out: usize): usize {
   const leadership = leadershipOf(shard);
   if (leadership & 1) return 0;
+  if (thread.careful && shard.replicated && !holds(thread, shard)) return 0;
   const slot = search(sideToRead(thread, shard), entry.hash, entry.key, entry.length);
   let end = out;
   if (slot == 0) {

@@ -123,6 +123,57 @@ export function change(
   return true;
 }
 
+/**
+ * After the rollback of a removal: no table of the hidden side that covers `hash`, or was split from
+ * one that did, keeps the sequence of a removal that never was. The other side knows the true ones.
+ */
+export function restoreRemovals(side: Side, visible: Side, hash: u64): void {
+  const from = tableOf(visible, hash);
+  const first = firstHash(hash, min(from.depth, tableOf(side, hash).depth));
+  const last = lastHash(hash, min(from.depth, tableOf(side, hash).depth));
+  let at = first;
+  while (true) {
+    const table = tableOf(side, at);
+    table.removal = highestRemoval(visible, firstHash(at, table.depth), lastHash(at, table.depth));
+    const end = lastHash(at, table.depth);
+    if (end >= last) return;
+    at = end + 1;
+  }
+}
+
+/** Highest sequence of a removal in any table that covers a hash from `first` to `last`. */
+export function highestRemoval(side: Side, first: u64, last: u64): u64 {
+  let highest: u64 = 0;
+  let at = first;
+  while (true) {
+    const table = tableOf(side, at);
+    highest = max(highest, table.removal);
+    const end = lastHash(at, table.depth);
+    if (end >= last) return highest;
+    at = end + 1;
+  }
+}
+
+/** Notes a removal in all tables that cover a hash from `first` to `last`. Harmless on a visible side. */
+export function raiseRemovals(side: Side, first: u64, last: u64, sequence: u64): void {
+  let at = first;
+  while (true) {
+    const table = tableOf(side, at);
+    noteRemoval(table, sequence);
+    const end = lastHash(at, table.depth);
+    if (end >= last) return;
+    at = end + 1;
+  }
+}
+
+/** The first hash, and the last, that share the leading `depth` bits of `hash`. */
+function firstHash(hash: u64, depth: u32): u64 {
+  return depth == 0 ? 0 : (hash >> (64 - depth)) << (64 - depth);
+}
+function lastHash(hash: u64, depth: u32): u64 {
+  return depth == 0 ? u64.MAX_VALUE : hash | (u64.MAX_VALUE >> depth);
+}
+
 function insert(thread: Thread, side: Side, hash: u64, record: u32, must: bool): bool {
   while (true) {
     let table = tableOf(side, hash);

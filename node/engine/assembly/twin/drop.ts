@@ -3,19 +3,27 @@
  * waits for readers that may still be inside; then the records of one side (both hold the same) are
  * freed table by table, and the sides go last.
  */
-import { leadershipOf } from '../control';
+import { leadershipOf, setReplicaReadable } from '../control';
 import { KIND_INDEX, Thread } from '../layout';
 import { free } from '../memory/allocator';
 import { dropSide, tableOf } from './directory';
 import { tryLock, unlock } from './lock';
 import { freeRecord } from './record';
 import { hasDrained, takeSnapshot } from './sections';
-import { drainSnapshot, Shard, sideOf, STATE_FROZEN, STATE_IDLE, STATE_SWAPPED } from './shard';
+import {
+  drainSnapshot,
+  DROPPING,
+  EXISTS,
+  Shard,
+  sideOf,
+  STATE_FROZEN,
+  STATE_GATHERED,
+  STATE_IDLE,
+  STATE_SWAPPED,
+} from './shard';
 import { recordAt, Table, tableAt } from './table';
-import { finish, keepSnapshot, LOG_ENTRY_BYTES, rollback } from './twin';
-
-const EXISTS: u32 = 1;
-const DROPPING: u32 = 2;
+import { rollback } from './gather';
+import { finish, keepSnapshot, LOG_ENTRY_BYTES } from './twin';
 
 /** 1: nothing is left; 0: call again; -1: somebody still serves it. */
 export function dropRecords(thread: Thread, shard: Shard, recordsMax: u32): i32 {
@@ -29,8 +37,10 @@ export function dropRecords(thread: Thread, shard: Shard, recordsMax: u32): i32 
 
 function dropSlice(thread: Thread, shard: Shard, recordsMax: u32): bool {
   if (shard.state == STATE_SWAPPED && !finish(thread, shard)) return false;
-  if (shard.state == STATE_FROZEN) rollback(thread, shard);
+  if (shard.state == STATE_FROZEN || shard.state == STATE_GATHERED) rollback(thread, shard);
   if (shard.exists == EXISTS) {
+    // Who comes from now on is redirected; who is inside already is waited for.
+    setReplicaReadable(shard, false);
     takeSnapshot(thread);
     keepSnapshot(thread, shard);
     shard.exists = DROPPING;
@@ -58,7 +68,9 @@ function dropSlice(thread: Thread, shard: Shard, recordsMax: u32): bool {
   shard.logEntries = 0;
   shard.keys = 0;
   shard.bytes = 0;
+  shard.expiring = 0;
   shard.sequence = 0;
+  shard.committedSequence = 0;
   shard.batchSequence = 0;
   shard.sweepCursor = 0;
   shard.state = STATE_IDLE;

@@ -146,8 +146,8 @@ export function valueBytes(record: usize, scratch: usize): usize {
 }
 
 /** Makes a blob with one holder; its bytes are the caller's to fill. 0: no memory. */
-export function makeBlob(thread: Thread, length: u32, kind: i32): usize {
-  const block = allocate(thread, length + BLOB_HEADER_BYTES, kind, false);
+export function makeBlob(thread: Thread, length: u32, kind: i32, must: bool = false): usize {
+  const block = allocate(thread, length + BLOB_HEADER_BYTES, kind, must);
   if (block == 0) return 0;
   store<u32>(block, 1);
   store<u32>(block, length | (kind == KIND_BUFFERS ? 0x80000000 : 0), 4);
@@ -220,8 +220,9 @@ export function recordOfShort(
   length: u32,
   value: usize,
   bytes: u32,
+  must: bool = false,
 ): usize {
-  const record = allocate(thread, HEADER_BYTES + length + bytes, KIND_RECORDS, false);
+  const record = allocate(thread, HEADER_BYTES + length + bytes, KIND_RECORDS, must);
   if (record == 0) return 0;
   store<u32>(record, (FORM_INLINE << 24) | thread.accessClock);
   store<u16>(record, <u16>(length | (bytes << 8)), 10);
@@ -238,18 +239,19 @@ export function recordOfBytes(
   value: usize,
   bytes: u32,
   expiryMs: i64,
+  must: bool = false,
 ): usize {
   if (bytes <= INLINE_VALUE_BYTES_MAX) {
-    const record = makeRecord(thread, FORM_INLINE, expiryMs, key, length, bytes, false);
+    const record = makeRecord(thread, FORM_INLINE, expiryMs, key, length, bytes, must);
     if (record == 0) return 0;
     store<u8>(record, <u8>bytes, 11);
     copyBytes(cellOf(record), value, bytes);
     return record;
   }
-  const blob = makeBlob(thread, bytes, KIND_RECORDS);
+  const blob = makeBlob(thread, bytes, KIND_RECORDS, must);
   if (blob == 0) return 0;
   copyBytes(blob, value, bytes);
-  const record = recordOfBlob(thread, key, length, blob, bytes, expiryMs, false);
+  const record = recordOfBlob(thread, key, length, blob, bytes, expiryMs, must);
   if (record == 0) dropBlob(thread, blob);
   return record;
 }

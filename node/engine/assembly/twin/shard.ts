@@ -3,8 +3,9 @@
  *
  * How a write travels (the twin map):
  *
- *   lock ── change the hidden side, log (hash, before, after) ──┬─ freeze (replicated: batch is out)
- *                                                               │        └─ commit, or rollback
+ *   lock ── change the hidden side, log (hash, before, after) ──┬─ gather (replicated), more calls add
+ *                                                               │    └─ seal: frozen, the batch is out
+ *                                                               │         └─ commit, or rollback
  *                                                               └─ swap: the hidden side is visible
  *   readers of the old side leave (drain) ── replay the log there ── free what was replaced
  *
@@ -23,6 +24,13 @@ export const STATE_OPEN: u32 = 1;
 export const STATE_FROZEN: u32 = 2;
 /** The batch is visible; the old side waits for its readers and its replay. */
 export const STATE_SWAPPED: u32 = 3;
+/** The hidden side holds writes of calls that have ended; unlocked, more may join. */
+export const STATE_GATHERED: u32 = 4;
+
+/** Values of `exists`; 0: no copy here. */
+export const EXISTS: u32 = 1;
+/** It is being dropped, slice by slice. */
+export const DROPPING: u32 = 2;
 
 export const ROLE_ELSEWHERE: u32 = 0;
 export const ROLE_STARTING: u32 = 1;
@@ -40,7 +48,10 @@ export class Shard {
   generation: f64;
   role: u32;
   writable: u32;
-  reserved0: u64;
+  /** What a leader refuses at once: control.ts. */
+  refuses: u32;
+  /** 1: connections in read-only mode may read this copy, though another node leads. */
+  replicaReadable: u32;
   reserved1: u64;
   reserved2: u64;
   // Lock and side. One cache line.
@@ -53,17 +64,19 @@ export class Shard {
   /** Thread that holds the mutex, plus 1. */
   owner: u32;
   state: u32;
-  /** 1: batches freeze at the end of a call instead of committing. */
-  freezes: u32;
+  /** 1: writes gather at the end of a call instead of committing. */
+  replicated: u32;
   nextHeld: u32;
-  /** Value of `leadership` when the batch was opened. */
+  /** Value of `leadership` when the batch was opened by its first call. */
   batchLeadership: u32;
   exists: u32;
-  reserved3: u32;
+  /** Entries of the log, and the sequence, when the present call opened the batch. */
+  openEntries: u32;
   /** Sequence before the open batch. */
   batchSequence: u64;
-  reserved5: u64;
-  reserved6: u64;
+  openSequence: u64;
+  /** Sequence of the visible side: of what is committed. */
+  committedSequence: u64;
   // Behind the mutex.
   side0: u32;
   side0Depth: u32;
@@ -80,6 +93,16 @@ export class Shard {
   bytes: u64;
   sequence: u64;
   sweepCursor: u64;
+  // Of the gathered batch.
+  /** Bit for each thread with calls that wait for it. */
+  waiting: u64;
+  /** Its number: rises when it is resolved. */
+  batch: u32;
+  /** Bytes of its content so far. */
+  contentBytes: u32;
+  /** Keys that expire, uncommitted ones included. */
+  expiring: u32;
+  reserved4: u32;
 }
 const SNAPSHOT: usize = 248;
 

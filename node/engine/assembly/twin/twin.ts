@@ -1,6 +1,6 @@
 /**
- * The twin of a shard: changes of the hidden side, freeze, commit, rollback, swap, drain, replay.
- * The picture is in shard.ts.
+ * The twin of a shard: changes of the hidden side, publication, swap, drain, replay, rollback.
+ * The picture is in shard.ts; what becomes of the batches of replicated shards is in gather.ts.
  *
  * The log of a batch has an entry of 32 bytes for each change: hash, sequence, reference after,
  * reference before, place in its table and the groups of that. Replaying needs no key: the other
@@ -8,6 +8,7 @@
  * A reference stands in a side once, so where it is found, it is the one.
  */
 import {
+  BATCH_CONTENT_BYTES_MAX,
   BATCH_ENTRIES_MAX,
   BATCH_GARBAGE_BYTES_MAX,
   BREAK_FREE_EARLY,
@@ -16,9 +17,10 @@ import {
 } from '../generated/constants';
 import { KIND_INDEX, snapshotOf, Thread } from '../layout';
 import { allocate, free } from '../memory/allocator';
-import { change, settle, tableOf } from './directory';
-import { lockWaiting, tryLock, unlock, wake } from './lock';
-import { footprint, freeRecord, sameShape } from './record';
+import { change, restoreRemovals, settle, tableOf } from './directory';
+import { gather } from './gather';
+import { lockWaiting, tryLock, unlock } from './lock';
+import { expires, footprint, freeRecord, sameShape } from './record';
 import { hasDrained, takeSnapshot, waitForDrain } from './sections';
 import {
   addressOfShard,
@@ -26,12 +28,13 @@ import {
   Shard,
   sideOf,
   STATE_FROZEN,
+  STATE_GATHERED,
   STATE_IDLE,
   STATE_OPEN,
   STATE_SWAPPED,
   visibleSide,
 } from './shard';
-import { addressOfTable, bytesOfTable, replace, Table } from './table';
+import { addressOfTable, bytesOfTable, noteRemoval, replace, Table } from './table';
 
 export const LOG_ENTRY_BYTES: u32 = 32;
 /** Entries of a log that is kept between batches. */
@@ -39,11 +42,14 @@ export const LOG_ENTRIES_KEPT: u32 = 64;
 
 export const LOCKED: i32 = 0;
 export const BUSY: i32 = 1;
+/** A batch is out, or the gathered one is full. */
 export const FROZEN: i32 = 2;
+/** The gathered batch is of a leadership that has ended. */
+export const STALE: i32 = 3;
 
 // @ts-ignore: decorator
 @inline
-function entryAt(shard: Shard, index: u32): usize {
+export function entryAt(shard: Shard, index: u32): usize {
   return <usize>shard.log + <usize>index * LOG_ENTRY_BYTES;
 }
 // @ts-ignore: decorator
@@ -73,17 +79,33 @@ function opened(thread: Thread, shard: Shard): i32 {
     unlock(shard);
     return BUSY;
   }
-  if (shard.state == STATE_FROZEN) {
-    unlock(shard);
-    return FROZEN;
+  const leadership = atomic.load<u32>(addressOfShard(shard));
+  if (shard.state == STATE_IDLE) {
+    shard.batchSequence = shard.sequence;
+    shard.batchLeadership = leadership;
+  } else {
+    const refusal = whyNotJoin(shard, leadership);
+    if (refusal != LOCKED) {
+      unlock(shard);
+      return refusal;
+    }
   }
   shard.state = STATE_OPEN;
-  shard.batchSequence = shard.sequence;
-  shard.batchLeadership = atomic.load<u32>(addressOfShard(shard));
+  shard.openEntries = shard.logEntries;
+  shard.openSequence = shard.sequence;
   shard.nextHeld = thread.held;
   thread.held = <u32>addressOfShard(shard);
   if (BREAK_SWAP_FIRST) swap(shard);
   return LOCKED;
+}
+
+/** Of a frozen or gathered batch. A full one takes no more calls: so a long pipeline ends somewhere. */
+function whyNotJoin(shard: Shard, leadership: u32): i32 {
+  if (shard.state == STATE_FROZEN) return FROZEN;
+  if (shard.batchLeadership != leadership) return STALE;
+  const full =
+    shard.logEntries >= BATCH_ENTRIES_MAX || shard.contentBytes >= BATCH_CONTENT_BYTES_MAX;
+  return full ? FROZEN : LOCKED;
 }
 
 /** Replays a swapped batch if its readers have left. The caller holds the mutex. */
@@ -159,7 +181,10 @@ export function write(
 function account(shard: Shard, before: u32, after: u32): u32 {
   if (before != 0 && after != 0) {
     const bytes = footprint(before);
-    if (!sameShape(before, after)) shard.bytes += <u64>footprint(after) - bytes;
+    if (!sameShape(before, after)) {
+      shard.bytes += <u64>footprint(after) - bytes;
+      shard.expiring += <u32>expires(after) - <u32>expires(before);
+    }
     return bytes;
   }
   return accountOne(shard, before, after);
@@ -169,11 +194,13 @@ function accountOne(shard: Shard, before: u32, after: u32): u32 {
   if (after != 0) {
     shard.keys++;
     shard.bytes += footprint(after);
+    shard.expiring += <u32>expires(after);
   }
   if (before == 0) return 0;
   const bytes = footprint(before);
   shard.keys--;
   shard.bytes -= bytes;
+  shard.expiring -= <u32>expires(before);
   return bytes;
 }
 
@@ -190,18 +217,32 @@ export function shouldPublish(thread: Thread): bool {
  */
 export function rollbackTo(thread: Thread, shard: Shard, entries: u32): void {
   const side = sideOf(shard, hiddenSide(shard));
+  let removals = false;
   while (shard.logEntries > entries) {
     const entry = entryAt(shard, --shard.logEntries);
     const after = load<u32>(entry, 16);
     const before = load<u32>(entry, 20);
     // Putting a removed key back takes the slot that it had left, or one like it.
-    change(thread, side, load<u64>(entry), after, before, load<u64>(entry, 8), true);
+    const hash = load<u64>(entry);
+    change(thread, side, hash, after, before, load<u64>(entry, 8), true);
     account(shard, after, before);
-    if (after != 0) freeRecord(thread, after);
+    if (after != 0) {
+      freeRecord(thread, after);
+    } else {
+      restoreRemovals(side, sideOf(shard, visibleSide(shard)), hash);
+      removals = true;
+    }
+  }
+  if (!removals) return;
+  // The removals that stay had noted theirs in the same tables.
+  for (let index: u32 = 0; index < entries; index++) {
+    const entry = entryAt(shard, index);
+    if (load<u32>(entry, 16) != 0) continue;
+    noteRemoval(tableOf(side, load<u64>(entry)), load<u64>(entry, 8));
   }
 }
 
-function swap(shard: Shard): void {
+export function swap(shard: Shard): void {
   atomic.store<u32>(addressOfShard(shard) + offsetof<Shard>('side'), 1 - visibleSide(shard));
 }
 
@@ -250,7 +291,7 @@ function replay(thread: Thread, shard: Shard): void {
 
 /**
  * Ends the open batches of all shards that this thread holds and unlocks them: visible at once, or
- * frozen where they are replicated. False: a leadership ended meanwhile, so everything since the
+ * gathered where they are replicated. False: a leadership ended meanwhile, so everything since the
  * last publication was taken back and the caller starts again from there.
  * The caller is in no section: here the thread waits, at most 1 ms, for the readers of others.
  */
@@ -267,14 +308,16 @@ export function publishHeld(thread: Thread): bool {
     }
   }
   let swapped = false;
+  const reported = thread.gathered;
   for (let shard = held; addressOfShard(shard) != 0; shard = nextHeld(shard)) {
     if (shard.logEntries == 0) {
       if (BREAK_SWAP_FIRST) swap(shard);
       shard.state = STATE_IDLE;
-    } else if (shard.freezes) {
-      shard.state = STATE_FROZEN;
+    } else if (shard.replicated) {
+      gather(thread, shard, reported);
     } else {
       if (!BREAK_SWAP_FIRST) swap(shard);
+      shard.committedSequence = shard.sequence;
       shard.state = STATE_SWAPPED;
       swapped = true;
     }
@@ -307,47 +350,16 @@ export function keepSnapshot(thread: Thread, shard: Shard): void {
   memory.copy(drainSnapshot(shard), snapshotOf(thread), 65 * 4);
 }
 
+/** Takes back what this thread wrote since it opened the shards; what others had gathered stays. */
 function abandon(thread: Thread, held: Shard): void {
   let shard = held;
   while (addressOfShard(shard) != 0) {
     const next = nextHeld(shard);
-    rollback(thread, shard);
+    rollbackTo(thread, shard, shard.openEntries);
+    shard.sequence = shard.openSequence;
+    shard.state = shard.openEntries == 0 ? STATE_IDLE : STATE_GATHERED;
+    if (BREAK_SWAP_FIRST) swap(shard);
     unlock(shard);
     shard = next;
   }
-}
-
-/** Undoes the whole open or frozen batch. The caller holds the mutex. */
-export function rollback(thread: Thread, shard: Shard): void {
-  rollbackTo(thread, shard, 0);
-  shard.sequence = shard.batchSequence;
-  shard.state = STATE_IDLE;
-  if (BREAK_SWAP_FIRST) swap(shard);
-}
-
-/** Makes a frozen batch visible. False: the mutex is held, try again. */
-export function commitFrozen(thread: Thread, shard: Shard): bool {
-  if (!tryLock(thread, shard)) return false;
-  if (shard.state == STATE_FROZEN) {
-    swap(shard);
-    shard.state = STATE_SWAPPED;
-    takeSnapshot(thread);
-    keepSnapshot(thread, shard);
-    finish(thread, shard);
-  }
-  wakeAfter(shard);
-  return true;
-}
-
-/** Takes a frozen batch back. False: the mutex is held, try again. */
-export function rollbackFrozen(thread: Thread, shard: Shard): bool {
-  if (!tryLock(thread, shard)) return false;
-  if (shard.state == STATE_FROZEN) rollback(thread, shard);
-  wakeAfter(shard);
-  return true;
-}
-
-function wakeAfter(shard: Shard): void {
-  unlock(shard);
-  wake(shard);
 }

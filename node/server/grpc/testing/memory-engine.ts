@@ -156,8 +156,9 @@ export class MemoryEngine implements Pick<Engine, Used> {
     };
   }
 
-  shardStatistics(shard: number): { keys: number; bytes: number; sequence: bigint } {
-    return { keys: this.#shards[shard]?.size ?? 0, bytes: 0, sequence: this.#sequence };
+  shardStatistics(shard: number): ReturnType<Engine['shardStatistics']> {
+    const keys = this.#shards[shard]?.size ?? 0;
+    return { keys, bytes: 0, expiring: 0, sequence: this.#sequence };
   }
 
   memoryStatistics(): ReturnType<Engine['memoryStatistics']> {

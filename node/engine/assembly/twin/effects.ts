@@ -1,0 +1,180 @@
+/**
+ * Effects: what a batch is made of on its way to other copies, and what a snapshot is made of.
+ *
+ *   content of a batch: u8 form (1), 3 bytes 0, u32 number of effects, u64 highest version, effects
+ *   cut of a snapshot:  u8 form (2), 3 bytes 0, u32 number of effects, u64 committed sequence,
+ *                       u64 first hash, u64 last hash, u64 highest removal in that range, effects
+ *   effect:             u8 kind (2 bits) and flags, u8 length of the key (255: see below),
+ *                       u16 length of the value (65535: see below), u48 version,
+ *                       [i64 expiry] [u32 length of the key] [u32 length of the value] key value
+ *
+ * Little-endian, nothing aligned. A value is bytes, or with its flag an integer in 1, 2, 4 or 8 bytes,
+ * as its record has it. Compressed forms will have other numbers.
+ *
+ * They are written into the exchange window of a thread, piece by piece. A long value does not go
+ * through it: a list that grows down from the window's end says where JavaScript copies it from.
+ */
+import { EXCHANGE_WINDOW_BYTES, EXCHANGED_VALUE_BYTES_MAX } from '../generated/constants';
+import { exchangeWindow, textScratch, Thread } from '../layout';
+import { copyBytes } from '../memory/bytes';
+import {
+  blobOf,
+  cellOf,
+  expires,
+  expiryOf,
+  FORM_INTEGER,
+  FORM_POINTER,
+  formOf,
+  holdBlob,
+  inlineLength,
+  keyLength,
+  keyOf,
+  valueLength,
+  versionOf,
+} from './record';
+import { Shard } from './shard';
+import { entryAt } from './twin';
+
+export const FORM_BATCH: u8 = 1;
+export const FORM_CUT: u8 = 2;
+export const BATCH_HEADER_BYTES: u32 = 16;
+export const CUT_HEADER_BYTES: u32 = 40;
+
+export const EFFECT_PUT: u32 = 0;
+export const EFFECT_REMOVE: u32 = 1;
+export const EFFECT_EXPIRE: u32 = 2;
+export const KIND_MASK: u32 = 3;
+export const EFFECT_EXPIRES: u32 = 4;
+export const EFFECT_INTEGER: u32 = 8;
+export const EFFECT_FLAGS: u32 = 15;
+export const EFFECT_BYTES: u32 = 10;
+const LONG_ENTRY_BYTES: u32 = 12;
+
+/** Bytes of a value as an effect carries it. */
+// @ts-ignore: decorator
+@inline
+function carriedLength(record: usize): u32 {
+  return formOf(record) == FORM_POINTER ? valueLength(record, 0) : inlineLength(record);
+}
+
+/** What changed a key: EXPIRE shares the long value of the record before. */
+// @ts-ignore: decorator
+@inline
+function kindOf(before: usize, after: usize): u32 {
+  if (after == 0) return EFFECT_REMOVE;
+  if (before == 0 || formOf(after) != FORM_POINTER || formOf(before) != FORM_POINTER) return EFFECT_PUT;
+  return blobOf(before) == blobOf(after) ? EFFECT_EXPIRE : EFFECT_PUT;
+}
+
+function bytesOf(kind: u32, record: usize): u32 {
+  const key = keyLength(record);
+  const value = kind == EFFECT_PUT ? carriedLength(record) : 0;
+  return (
+    EFFECT_BYTES +
+    (kind != EFFECT_REMOVE && expires(record) ? 8 : 0) +
+    (key >= 255 ? 4 : 0) +
+    (value >= 65535 ? 4 : 0) +
+    key +
+    value
+  );
+}
+
+/** Bytes that an entry of a batch's log takes in its content. */
+export function bytesOfEffect(entry: usize): u32 {
+  const after = <usize>load<u32>(entry, 16);
+  const before = <usize>load<u32>(entry, 20);
+  return bytesOf(kindOf(before, after), after == 0 ? before : after);
+}
+
+/** Empties the window; the first `bytes` are the caller's to fill. */
+export function beginExchange(thread: Thread, bytes: u32): void {
+  thread.exchangeEnd = bytes;
+  thread.exchangeLong = 0;
+}
+
+/** Appends an effect; false: it has no room. `pins`: holds long values for JavaScript. */
+export function emit(thread: Thread, kind: u32, record: usize, version: u64, pins: bool): bool {
+  const key = keyLength(record);
+  const value = kind == EFFECT_PUT ? carriedLength(record) : 0;
+  const long = value > EXCHANGED_VALUE_BYTES_MAX;
+  const list = (thread.exchangeLong + 1) * LONG_ENTRY_BYTES;
+  const most = thread.exchangeEnd + EFFECT_BYTES + 16 + key + (long ? 0 : value) + list;
+  if (most > EXCHANGE_WINDOW_BYTES) return false;
+  const window = exchangeWindow(thread);
+  const effect = window + thread.exchangeEnd;
+  const hasExpiry = kind != EFFECT_REMOVE && expires(record);
+  const flags =
+    (hasExpiry ? EFFECT_EXPIRES : 0) |
+    (kind == EFFECT_PUT && formOf(record) == FORM_INTEGER ? EFFECT_INTEGER : 0);
+  store<u8>(effect, <u8>(kind | flags));
+  store<u8>(effect, <u8>min<u32>(key, 255), 1);
+  store<u16>(effect, <u16>min<u32>(value, 65535), 2);
+  store<u32>(effect, <u32>version, 4);
+  store<u16>(effect, <u16>(version >> 32), 8);
+  let at = effect + EFFECT_BYTES;
+  if (hasExpiry) {
+    store<i64>(at, expiryOf(record));
+    at += 8;
+  }
+  if (key >= 255) {
+    store<u32>(at, key);
+    at += 4;
+  }
+  if (value >= 65535) {
+    store<u32>(at, value);
+    at += 4;
+  }
+  copyBytes(at, keyOf(record), key);
+  at += key;
+  if (long) {
+    const blob = blobOf(record);
+    if (pins) holdBlob(blob);
+    const entry = window + EXCHANGE_WINDOW_BYTES - list;
+    store<u32>(entry, <u32>(at - window));
+    store<u32>(entry, <u32>blob, 4);
+    store<u32>(entry, value, 8);
+    thread.exchangeLong++;
+  } else if (value != 0) {
+    copyBytes(at, formOf(record) == FORM_POINTER ? blobOf(record) : cellOf(record), value);
+    at += value;
+  }
+  thread.exchangeEnd = <u32>(at - window);
+  thread.effects++;
+  return true;
+}
+
+/** Bytes of the long values in the window's list. */
+export function longBytes(thread: Thread): u64 {
+  let bytes: u64 = 0;
+  const end = exchangeWindow(thread) + EXCHANGE_WINDOW_BYTES;
+  for (let index: u32 = 1; index <= thread.exchangeLong; index++) {
+    bytes += load<u32>(end - <usize>index * LONG_ENTRY_BYTES, 8);
+  }
+  return bytes;
+}
+
+/** Long value number `index` of the list: its blob. */
+export function longBlob(thread: Thread, index: u32): usize {
+  const end = exchangeWindow(thread) + EXCHANGE_WINDOW_BYTES;
+  return load<u32>(end - <usize>(index + 1) * LONG_ENTRY_BYTES, 4);
+}
+
+/** Writes a frozen batch's effects from entry `from` on, as many as fit; returns the next one. */
+export function encodeBatch(thread: Thread, shard: Shard, from: u32): u32 {
+  beginExchange(thread, from == 0 ? BATCH_HEADER_BYTES : 0);
+  if (from == 0) {
+    const window = exchangeWindow(thread);
+    store<u32>(window, FORM_BATCH);
+    store<u32>(window, shard.logEntries, 4);
+    store<u64>(window, shard.sequence, 8);
+  }
+  let index = from;
+  for (; index < shard.logEntries; index++) {
+    const entry = entryAt(shard, index);
+    const after = <usize>load<u32>(entry, 16);
+    const before = <usize>load<u32>(entry, 20);
+    const record = after == 0 ? before : after;
+    if (!emit(thread, kindOf(before, after), record, load<u64>(entry, 8), false)) break;
+  }
+  return index;
+}
