@@ -70,7 +70,7 @@ import { cutTaken } from './catch-up.ts';
 import { hear, receive } from './follower.ts';
 import { startHandOver } from './hand-over.ts';
 import type { Refused } from './heartbeats.ts';
-import { epoch, type Incarnation, nodeOf } from './identity.ts';
+import { type Epoch, epoch, type Generation, type Incarnation, nodeOf } from './identity.ts';
 import type { CoreServing, Effect, Input } from './io.ts';
 import type { Cause } from './lease.ts';
 import { limits } from './limits.ts';
@@ -79,7 +79,7 @@ import type { LedShard } from './messages.ts';
 import { givePromise, takePromise } from './promises.ts';
 import { takeWrite } from './replicate.ts';
 import { beginShutdown, countForbidden } from './shutdown.ts';
-import { type CoreOptions, type Leadership, type State, tell } from './state.ts';
+import { type CoreOptions, epochSeen, type Leadership, type State, tell } from './state.ts';
 import { wakeAtMs } from './timers.ts';
 import { LeaseTracker } from './tracker.ts';
 
@@ -180,6 +180,13 @@ export class ShardCore {
   /** Read-only view for statistics and for the operator's questions while a Lease is lost. */
   get known(): Pick<LeaseTracker, 'lastKnown' | 'lost' | 'epochSeen' | 'hasUnresolved'> {
     return this.#state.tracker;
+  }
+
+  /** What a node answers besides: the generation of a whole copy, if it has one, and the highest epoch seen. */
+  get holding(): { readonly generation: Generation | undefined; readonly epoch: Epoch } {
+    const { data, complete } = this.#state;
+    const whole = data.kind === 'present' && complete;
+    return { generation: whole ? data.generation : undefined, epoch: epochSeen(this.#state) };
   }
 }
 

@@ -93,6 +93,7 @@ function takeOver(state: State, lease: CurrentLease): void {
     almostAlone: false,
     batchTo: undefined,
     commitDueMs: undefined,
+    batchFrom: log.applied.sequence,
     handOver: undefined,
     preferred: undefined,
   };

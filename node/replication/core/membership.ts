@@ -81,9 +81,10 @@ function hasCaughtUp(state: State, leadership: Leadership, one: Incarnation): bo
   // Its promise is at hand, so that reads need not wait for one when it joins.
   if (progress.promisedUntilMs <= state.nowMs) return false;
   if (isBroken(state, 'grow-not-caught-up')) return true;
-  const { applied, last } = state.log;
-  const needed = isBroken(state, 'grow-without-pending') ? applied : last;
-  return progress.held !== undefined && progress.held >= needed.sequence;
+  const needed = isBroken(state, 'grow-without-pending')
+    ? leadership.batchFrom
+    : state.log.last.sequence;
+  return progress.held !== undefined && progress.held >= needed;
 }
 
 function connected(state: State, node: string): Incarnation | undefined {

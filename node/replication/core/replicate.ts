@@ -44,6 +44,7 @@ export function takeWrite(state: State, entries: Extract<Input, { kind: 'write' 
     return;
   }
   const { epoch } = leadership;
+  leadership.batchFrom = log.last.sequence;
   for (const { sequence, content, checksum } of entries) {
     log.append({ epoch, sequence, content, checksum });
   }

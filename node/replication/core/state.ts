@@ -58,6 +58,8 @@ export interface Leadership {
   batchTo: number | undefined;
   /** When those who wait to hear of a commit are told; undefined: nobody waits. */
   commitDueMs: number | undefined;
+  /** The newest batch, out or committed, begins after this; for the simulation's broken rules alone. */
+  batchFrom: number;
   handOver: HandOver | undefined;
   /** Since when the first of the assignment could lead instead. */
   preferred: { readonly to: Incarnation; readonly sinceMs: number } | undefined;

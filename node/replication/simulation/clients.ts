@@ -8,7 +8,7 @@ export interface ClientOptions {
   readonly clients: number;
   readonly keys: number;
   /** Longest pause between two operations of a client. */
-  readonly pauseMs: number;
+  readonly clientPauseMs: number;
   /** Part of operations that go to any node, led there or not. */
   readonly astray: number;
   readonly reads: number;
@@ -37,9 +37,19 @@ export class Clients {
     this.#stopped = true;
   }
 
+  /** Reads everything at the leaders, once. */
+  readAll(): void {
+    const { checkers } = this.#cluster;
+    for (const { shard } of checkers) {
+      const leader = this.#cluster.leaderOf(shard);
+      if (leader === undefined) continue;
+      for (let key = 0; key < this.#options.keys; key++) this.read(leader, shard, `k${key}`, 0.1);
+    }
+  }
+
   #next(): void {
     const { clock, random } = this.#cluster.world;
-    clock.after(random() * this.#options.pauseMs, () => {
+    clock.after(random() * this.#options.clientPauseMs, () => {
       if (this.#stopped) return;
       this.#operate();
       this.#next();
@@ -52,7 +62,7 @@ export class Clients {
     const shard = Math.floor(random() * this.#cluster.options.shards);
     const key = `k${Math.floor(random() * keys)}`;
     const leaders = this.#cluster.processes.filter(
-      ({ replicas }) => replicas[shard]?.serving.role === 'leader',
+      (process) => process.replica(shard)?.serving.role === 'leader',
     );
     const targets = random() < astray || leaders.length === 0 ? this.#cluster.processes : leaders;
     const target = pick(targets, random);
@@ -65,13 +75,14 @@ export class Clients {
   read(target: Process, shard: number, key: string, slowMs: number): void {
     const { clock } = this.#cluster.world;
     const startMs = clock.nowMs;
+    const checker = this.#cluster.checker(shard);
     this.#reach(target, () =>
-      target.replicas[shard]?.read(key, slowMs, (answer) => {
+      target.replica(shard)?.read(key, slowMs, (answer) => {
         if (answer === undefined) return;
         this.done++;
         const { value } = answer;
         const endMs = clock.nowMs;
-        this.#cluster.checker(shard).record(key, { kind: 'read', value, startMs, endMs });
+        checker.record(key, { kind: 'read', value, startMs, endMs });
       }),
     );
   }
@@ -84,7 +95,7 @@ export class Clients {
     const operation = { kind: 'write' as const, value, startMs, endMs: Number.POSITIVE_INFINITY };
     this.#cluster.checker(shard).record(key, operation);
     this.#reach(target, () =>
-      target.replicas[shard]?.write(key, value, (outcome) => {
+      target.replica(shard)?.write(key, value, (outcome) => {
         note(() => `client: ${key}=${value} at ${target.self} ${outcome}`);
         if (outcome !== 'done') return;
         this.done++;

@@ -16,7 +16,11 @@ export class VirtualClock {
   }
 
   after(delayMs: number, run: () => void): void {
-    this.#push({ atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, run });
+    this.at(this.#nowMs + delayMs, run);
+  }
+
+  at(atMs: number, run: () => void): void {
+    this.#push({ atMs: atMs > this.#nowMs ? atMs : this.#nowMs, order: this.#order++, run });
   }
 
   /** Runs everything that is due until then. */

@@ -1,7 +1,8 @@
-/** A whole cluster: processes, network, API server, and what only the operator may do. */
+/** A whole cluster: processes, network, API server, operator, and who watches what must hold. */
 
 import { type Incarnation, incarnation, nodeOf } from '../core/identity.ts';
 import { ShardChecker } from './checkers.ts';
+import { Connections } from './connections.ts';
 import { SimulatedNetwork } from './network.ts';
 import { Process } from './process.ts';
 import { SimulatedStore } from './store.ts';
@@ -14,6 +15,12 @@ export interface ClusterOptions {
   readonly minInSync: number;
   readonly promiseMs: number;
   readonly logBytesMax: number;
+  readonly datagrams: boolean;
+  /** How far clocks' rates lie apart at most; `extremeRates`: each is one or the other. */
+  readonly ratesApart: number;
+  readonly extremeRates: boolean;
+  /** Cores are made when a Lease names the node: for large clusters. */
+  readonly lazy?: boolean;
 }
 
 export class Cluster {
@@ -21,21 +28,35 @@ export class Cluster {
   readonly options: ClusterOptions;
   readonly store: SimulatedStore;
   readonly network: SimulatedNetwork;
+  readonly connections: Connections;
   readonly names: readonly string[];
+  /** What may change while the cluster runs. */
+  readonly settings: { minInSync: number; replicationFactor: number };
   readonly #checkers: ShardChecker[] = [];
   readonly #processes = new Map<string, Process>();
   /** Every earlier process of a node is certainly gone: its pod was started again. */
   readonly #gone = new Map<string, Incarnation[]>();
   #starts = 0;
-  failure: Error | undefined;
+  failure: Violation | undefined;
+  /** Shards that lost their whole in-sync set. */
+  lost = 0;
 
   constructor(world: World, options: ClusterOptions) {
     this.world = world;
     this.options = options;
+    const { minInSync, replicationFactor, datagrams } = options;
+    this.settings = { minInSync, replicationFactor };
     this.names = Array.from({ length: options.nodes }, (_, ordinal) => `demo-${ordinal}`);
-    this.store = new SimulatedStore(world, options.shards, (shard) => this.assignmentOf(shard));
     this.network = new SimulatedNetwork(world);
+    this.store = new SimulatedStore(world, this.network);
+    this.connections = new Connections({
+      world,
+      network: this.network,
+      datagrams,
+      newest: (node) => this.#processes.get(node),
+    });
     for (let shard = 0; shard < options.shards; shard++) {
+      this.store.create(shard, { assignment: this.assignmentOf(shard) });
       this.#checkers.push(new ShardChecker(shard));
     }
   }
@@ -57,8 +78,15 @@ export class Cluster {
     return process?.alive ? process : undefined;
   }
 
+  /** Whoever leads a shard, by the Lease. */
+  leaderOf(shard: number): Process | undefined {
+    const leader = this.store.lease(shard)?.leader;
+    const process = leader === undefined ? undefined : this.process(nodeOf(leader));
+    return process?.self === leader ? process : undefined;
+  }
+
   assignmentOf(shard: number): string[] {
-    const { replicationFactor } = this.options;
+    const { replicationFactor } = this.settings;
     return Array.from(
       { length: replicationFactor },
       (_, index) => this.names[(shard + index) % this.names.length] as string,
@@ -86,69 +114,43 @@ export class Cluster {
     this.#processes.set(node, process);
     this.#gone.set(node, [...before, self]);
     this.world.note(() => `${self} starts`);
-    for (const other of this.processes) {
-      if (other === process) continue;
-      this.#tellPeer(other, self, 'up');
-      this.#tellPeer(process, other.self, 'up');
-    }
+    for (const other of this.names) if (other !== node) this.connections.connect(node, other);
     return process;
   }
 
-  /** A crash; the others may see their connections refused. */
+  /** A crash of the process (its peers are refused), or of its machine (they hear nothing). */
   kill(process: Process): void {
     this.world.note(() => `${process.self} dies`);
-    process.kill();
-    this.#loseSets();
-    if (this.world.random() < 0.5) return;
-    for (const other of this.processes) this.#tellPeer(other, process.self, 'refused');
-  }
-
-  send(from: Process, to: Incarnation, deliver: (to: Process) => void): void {
-    this.network.send(from.node, nodeOf(to), () => {
-      const process = this.#processes.get(nodeOf(to));
-      if (process?.self === to) process.run(() => deliver(process));
-    });
+    process.kill(this.world.random() < 0.5);
+    this.loseSets();
+    this.connections.ended(process);
   }
 
   /** Whether this process may die without a shard losing its whole in-sync set. */
   isSpared(process: Process): boolean {
-    return this.checkers.every(({ shard }) =>
-      this.store
-        .lease(shard)
-        .inSync.some((member) => member !== process.self && this.#lives(member)),
-    );
+    return this.checkers.every(({ shard }) => {
+      const { inSync = [] } = this.store.lease(shard) ?? {};
+      return inSync.some((member) => member !== process.self && this.lives(member));
+    });
   }
 
-  /** The operator: starts the next generation where a whole set is gone. Told before, for the checkers. */
-  operate(): void {
-    this.#loseSets();
-    for (const { shard } of this.checkers) {
-      const { generation, inSync, epoch } = this.store.lease(shard);
-      if (inSync.length === 0 || inSync.some((member) => this.#lives(member))) continue;
-      const next = (generation + 1) as typeof generation;
-      this.store.put(shard, { epoch, generation: next, leader: undefined, inSync: [] });
-    }
-  }
-
-  #loseSets(): void {
-    for (const checker of this.checkers) {
-      const { inSync } = this.store.lease(checker.shard);
-      if (inSync.length > 0 && !inSync.some((member) => this.#lives(member))) checker.lost = true;
-    }
-  }
-
-  #lives(member: Incarnation): boolean {
+  lives(member: Incarnation): boolean {
     return this.process(nodeOf(member))?.self === member;
   }
 
-  #tellPeer(to: Process, about: Incarnation, state: 'up' | 'refused'): void {
-    this.world.clock.after(1 + this.world.random() * 30, () =>
-      to.run(() => {
-        // The newest is what a shell tells of.
-        const newest = this.#processes.get(nodeOf(about));
-        if (newest?.self !== about || (state === 'up') !== newest.alive) return;
-        to.peer(about, state);
-      }),
-    );
+  /** Of what a whole set held, nothing is promised: the shard's checker starts anew with its next generation. */
+  loseSets(): void {
+    for (const checker of this.checkers) {
+      if (checker.lost) continue;
+      const { inSync = [] } = this.store.lease(checker.shard) ?? {};
+      if (inSync.length === 0 || inSync.some((member) => this.lives(member))) continue;
+      checker.lost = true;
+      this.lost++;
+    }
+  }
+
+  /** The next generation of a shard that was lost begins. */
+  reborn(shard: number): void {
+    this.#checkers[shard] = new ShardChecker(shard);
   }
 }

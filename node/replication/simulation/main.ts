@@ -1,8 +1,13 @@
-/** `npm run simulate -- --seeds N --from S [--profile NAME] [--list-rules] [--break RULE] [--trace]` */
+/**
+ * `npm run simulate -- --seeds N --from S [--profile NAME] [--trace]`, `-- --list-rules`,
+ * `-- --break RULE` (ends with 1 when the simulation noticed), `-- --break all`: a table of them.
+ */
 
 import { parseArgs } from 'node:util';
-import { breakableRules, isBreakableRule } from '../core/rules.ts';
-import { type ProfileName, profileOf, profiles } from './profiles.ts';
+import { type BreakableRule, breakableRules, isBreakableRule } from '../core/rules.ts';
+import { rules } from './broken.ts';
+import { type Hunt, hunt } from './hunt.ts';
+import { type ProfileName, profiles } from './profiles.ts';
 import { simulate } from './simulate.ts';
 
 const { values } = parseArgs({
@@ -29,52 +34,79 @@ function main(): number {
     console.error('--seeds must be a whole number of at least 1, --from one of at least 0');
     return 2;
   }
-  const broken = values.break;
-  if (broken !== undefined && !isBreakableRule(broken)) {
-    console.error(`there is no rule "${broken}": --list-rules shows them`);
-    return 2;
-  }
   if (values.profile !== undefined && !Object.hasOwn(profiles, values.profile)) {
     console.error(`there is no profile "${values.profile}": ${Object.keys(profiles).join(', ')}`);
     return 2;
   }
-  const given = values.profile as ProfileName | undefined;
-  const profile = given ?? (broken === undefined ? undefined : profileOf[broken]);
-  return runSeeds({ seeds, from, broken, profile });
+  const profile = values.profile as ProfileName | undefined;
+  const broken = values.break;
+  if (broken === 'all') return huntAll({ seeds, from });
+  if (broken === undefined) return runSeeds({ seeds, from, profile });
+  if (isBreakableRule(broken)) return report(hunt({ rule: broken, seeds, from, profile }), from);
+  console.error(`there is no rule "${broken}": --list-rules shows them`);
+  return 2;
 }
 
 function runSeeds(options: {
-  seeds: number;
-  from: number;
-  broken: Parameters<typeof simulate>[0]['broken'];
-  profile: ProfileName | undefined;
+  readonly seeds: number;
+  readonly from: number;
+  readonly profile: ProfileName | undefined;
 }): number {
-  const { seeds, from, broken, profile } = options;
-  const startMs = performance.now();
+  const { seeds, from, profile } = options;
+  const start = process.cpuUsage();
   const counts = { operations: 0, lost: 0, epochs: 0 };
   for (let seed = from; seed < from + seeds; seed++) {
-    const result = simulate({ seed, broken, profile, traced: values.trace });
+    const result = simulate({ seed, profile, traced: values.trace });
     counts.operations += result.operations;
     counts.lost += result.lost;
     counts.epochs += result.epochs;
     if (result.violation === undefined) continue;
-    // The same seed again, this time with its trace.
-    const { trace, violation } = simulate({ seed, broken, profile, traced: true });
-    if (values.trace) console.log(trace.join('\n'));
-    else console.log(trace.slice(-40).join('\n'));
-    console.log(
-      `seed ${seed} (${result.profile}), ${seed - from + 1} seeds: ${violation?.message}`,
-    );
-    const rule = broken === undefined ? '' : ` --break ${broken}`;
-    console.log(
-      `again: npm run simulate -- --seeds 1 --from ${seed}${rule} --profile ${result.profile} --trace`,
-    );
+    show({ seed, profile: result.profile, seeds: seed - from + 1 });
     return 1;
   }
-  const perSeedMs = (performance.now() - startMs) / seeds;
+  const { user, system } = process.cpuUsage(start);
   console.log(
     `${seeds} seeds from ${from}: no violation; ${counts.operations} operations, ${counts.epochs} epochs, ` +
-      `${counts.lost} sets lost whole, ${perSeedMs.toFixed(1)} ms a seed`,
+      `${counts.lost} sets lost whole, ${((user + system) / 1_000 / seeds).toFixed(1)} ms of CPU a seed`,
   );
   return 0;
+}
+
+function report({ rule, profile, seeds, violation }: Hunt, from: number): number {
+  if (violation === undefined) {
+    console.log(`${rule} is broken, and ${seeds} seeds (${profile}) show nothing`);
+    return 0;
+  }
+  show({ seed: from + seeds - 1, profile, seeds, broken: rule });
+  return 1;
+}
+
+/** The same seed again, this time with its trace. */
+function show(given: {
+  readonly seed: number;
+  readonly profile: ProfileName;
+  readonly seeds: number;
+  readonly broken?: BreakableRule;
+}): void {
+  const { seed, profile, seeds, broken } = given;
+  const { trace, violation } = simulate({ seed, broken, profile, traced: true });
+  console.log((values.trace ? trace : trace.slice(-40)).join('\n'));
+  console.log(`seed ${seed} (${profile}), ${seeds} seeds: ${violation?.message}`);
+  const rule = broken === undefined ? '' : ` --break ${broken}`;
+  console.log(
+    `again: npm run simulate -- --seeds 1 --from ${seed}${rule} --profile ${profile} --trace`,
+  );
+}
+
+/** A table of all rules; ends with 1 if one of them was not noticed. */
+function huntAll({ seeds, from }: { readonly seeds: number; readonly from: number }): number {
+  console.log('| rule | profile | checker | seeds |\n| --- | --- | --- | --- |');
+  let missed = 0;
+  for (const rule of rules) {
+    const { profile, violation, ...found } = hunt({ rule, seeds, from });
+    if (violation === undefined) missed++;
+    console.log(`| ${rule} | ${profile} | ${violation?.checker ?? '-'} | ${found.seeds} |`);
+  }
+  console.log(`${rules.length - missed} of ${rules.length} broken rules were noticed`);
+  return missed === 0 ? 0 : 1;
 }

@@ -2,7 +2,7 @@
  * A node's process in the simulation: the shell around the real cores, with an engine that only remembers.
  *
  * It has its own clock and may be paused between any two steps: then what reaches it waits, and comes in
- * any order when it goes on, as from sockets.
+ * any order when it goes on, as from sockets; what came by one connection keeps its order.
  */
 
 import { ShardCore } from '../core/core.ts';
@@ -11,49 +11,51 @@ import { type Incarnation, nodeOf } from '../core/identity.ts';
 import type { Input } from '../core/io.ts';
 import type { Heartbeat, HeartbeatAnswer } from '../core/messages.ts';
 import type { Cluster } from './cluster.ts';
+import type { Connection } from './connections.ts';
 import { Replica } from './replica.ts';
+import type { LeaseEvent } from './store.ts';
+
+interface Waiting {
+  readonly run: () => void;
+  readonly channel: object | undefined;
+}
 
 export class Process {
   readonly self: Incarnation;
   readonly node: string;
   readonly cluster: Cluster;
-  readonly replicas: Replica[] = [];
+  readonly replicas = new Map<number, Replica>();
+  readonly #gone: ReadonlySet<Incarnation>;
   readonly #rate: number;
   readonly #offsetMs: number;
   readonly #table = new LedTable();
+  readonly #connections = new Map<string, Connection>();
+  readonly #peers = new Map<Incarnation, Extract<Input, { kind: 'peer' }>>();
   readonly #heartbeats = new Map<Incarnation, PeerHeartbeats>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: Waiting[] = [];
   readonly #endWatch: () => void;
   #beatAtMs = Number.POSITIVE_INFINITY;
   paused = false;
   alive = true;
+  /** Dead, but its machine is up and says so. */
+  refuses = false;
 
   constructor(cluster: Cluster, self: Incarnation, gone: ReadonlySet<Incarnation>) {
     this.cluster = cluster;
     this.self = self;
     this.node = nodeOf(self);
+    this.#gone = gone;
     const { world, options } = cluster;
-    this.#rate = 1 + (world.random() - 0.5) * 0.04;
-    this.#offsetMs = world.random() * 100_000;
-    for (let shard = 0; shard < options.shards; shard++) {
-      const core = new ShardCore({
-        self,
-        gone,
-        totalLoss: 'Hold',
-        seed: Math.floor(world.random() * 2 ** 31),
-        replication: {
-          minInSync: options.minInSync,
-          promiseMs: options.promiseMs,
-          logBytesMax: options.logBytesMax,
-          broken: world.broken,
-        },
-      });
-      this.replicas.push(new Replica(this, shard, core));
+    const { random } = world;
+    const drift = options.ratesApart / 2;
+    this.#rate = 1 + (options.extremeRates ? (random() < 0.5 ? -1 : 1) : 2 * random() - 1) * drift;
+    this.#offsetMs = random() * 100_000;
+    if (!options.lazy) {
+      for (let shard = 0; shard < options.shards; shard++) this.#make(shard);
     }
-    this.#endWatch = cluster.store.watch((shard, lease) => {
-      if (cluster.network.isCut(this.node, 'api')) return;
-      this.run(() => this.replicas[shard]?.step({ kind: 'observed', lease }));
-    });
+    this.#endWatch = cluster.store.watch(this.node, (shard, event) =>
+      this.run(() => this.#observe(shard, event)),
+    );
   }
 
   /** This node's monotonic clock. */
@@ -61,10 +63,10 @@ export class Process {
     return this.#offsetMs + this.cluster.world.clock.nowMs * this.#rate;
   }
 
-  /** Runs now, or when the process goes on. */
-  run(what: () => void): void {
+  /** Runs now, or when the process goes on. What has the same channel keeps its order. */
+  run(what: () => void, channel?: object): void {
     if (!this.alive) return;
-    if (this.paused) this.#waiting.push(what);
+    if (this.paused) this.#waiting.push({ run: what, channel });
     else this.cluster.guarded(what);
   }
 
@@ -73,34 +75,80 @@ export class Process {
     this.cluster.world.clock.after((atMs - this.nowMs) / this.#rate, () => this.run(what));
   }
 
+  pause(forMs: number): void {
+    const { world } = this.cluster;
+    if (this.paused || !this.alive) return;
+    world.note(() => `${this.self} pauses`);
+    this.paused = true;
+    world.clock.after(forMs, () => this.resume());
+  }
+
   resume(): void {
+    if (!this.paused || !this.alive) return;
+    const { random, note } = this.cluster.world;
+    note(() => `${this.self} goes on`);
     this.paused = false;
-    const { random } = this.cluster.world;
-    while (this.#waiting.length > 0 && !this.paused) {
-      const [what] = this.#waiting.splice(Math.floor(random() * this.#waiting.length), 1);
-      if (what !== undefined) this.run(what);
+    while (this.#waiting.length > 0 && !this.paused && this.alive) {
+      const drawn = this.#waiting[Math.floor(random() * this.#waiting.length)];
+      const { channel } = drawn ?? {};
+      const first = this.#waiting.findIndex((one) =>
+        channel === undefined ? one === drawn : one.channel === channel,
+      );
+      const [what] = this.#waiting.splice(first, 1);
+      if (what !== undefined) this.run(what.run);
     }
   }
 
-  kill(): void {
+  kill(refuses: boolean): void {
     this.alive = false;
+    this.refuses = refuses;
     this.#endWatch();
     this.#waiting.length = 0;
   }
 
-  peer(incarnation: Incarnation, state: 'up' | 'down' | 'refused'): void {
-    if (state === 'up' && !this.#heartbeats.has(incarnation)) {
-      for (const known of this.#heartbeats.keys()) {
-        if (nodeOf(known) === nodeOf(incarnation)) this.#heartbeats.delete(known);
-      }
-      const { promiseMs } = this.cluster.options;
-      const broken = this.cluster.world.broken;
-      const table = this.#table;
-      const beats = new PeerHeartbeats({ peer: incarnation, table, promiseMs, broken });
-      this.#heartbeats.set(incarnation, beats);
-      this.#beat();
+  replica(shard: number): Replica | undefined {
+    return this.replicas.get(shard);
+  }
+
+  connectionTo(peer: Incarnation): Connection | undefined {
+    const connection = this.#connections.get(nodeOf(peer));
+    return connection?.other(this).self === peer ? connection : undefined;
+  }
+
+  /** What comes by a connection that another has taken the place of is dropped. */
+  receive(connection: Connection, what: () => void): void {
+    const { node } = connection.other(this);
+    this.run(() => {
+      if (this.#connections.get(node) === connection) what();
+    }, connection);
+  }
+
+  connected(connection: Connection, peer: Process): void {
+    this.#connections.set(peer.node, connection);
+    for (const known of this.#heartbeats.keys()) {
+      if (nodeOf(known) === peer.node) this.#heartbeats.delete(known);
     }
-    this.#all({ kind: 'peer', incarnation, state });
+    const { options, world } = this.cluster;
+    const table = this.#table;
+    const { promiseMs } = options;
+    const beats = new PeerHeartbeats({ peer: peer.self, table, promiseMs, broken: world.broken });
+    this.#heartbeats.set(peer.self, beats);
+    this.#tellPeer({ kind: 'peer', incarnation: peer.self, state: 'up' });
+    this.#beat();
+  }
+
+  disconnected(connection: Connection): void {
+    const peer = connection.other(this);
+    if (this.#connections.get(peer.node) !== connection) return;
+    this.#connections.delete(peer.node);
+    this.#heartbeats.delete(peer.self);
+    this.#tellPeer({ kind: 'peer', incarnation: peer.self, state: 'down' });
+  }
+
+  refusedBy(peer: Incarnation): void {
+    const connection = this.#connections.get(nodeOf(peer));
+    if (connection !== undefined && connection.other(this).self !== peer) return;
+    this.#tellPeer({ kind: 'peer', incarnation: peer, state: 'refused' });
   }
 
   /** After each step of a core: a new leadership asks for promises at once. */
@@ -111,40 +159,78 @@ export class Process {
   }
 
   heartbeat(from: Incarnation, beat: Heartbeat): void {
-    const answer = this.#heartbeats
-      .get(from)
-      ?.received(beat, this.nowMs, (row, peer, untilMs) =>
-        this.replicas[row.shard]?.core.promise(row, peer, untilMs),
-      );
+    const asked: Replica[] = [];
+    const answer = this.#heartbeats.get(from)?.received(beat, this.nowMs, (row, peer, untilMs) => {
+      const replica = this.replica(row.shard);
+      if (replica === undefined) return { epoch: row.epoch, reason: 'generation' };
+      asked.push(replica);
+      return replica.core.promise(row, peer, untilMs);
+    });
     // A promise that was given moves the time of a campaign.
-    for (const replica of this.replicas) replica.setWake();
+    for (const replica of asked) replica.setWake();
     if (answer === undefined) return;
-    this.cluster.send(this, from, (to) => to.heartbeatAnswered(this.self, answer));
+    this.cluster.connections.send(this, from, (to) => to.heartbeatAnswered(this.self, answer));
   }
 
   heartbeatAnswered(from: Incarnation, answer: HeartbeatAnswer): void {
     for (const held of this.#heartbeats.get(from)?.answered(answer, this.nowMs) ?? []) {
       const { shard, epoch, untilMs } = held;
-      this.replicas[shard]?.step({ kind: 'promised', by: from, epoch, untilMs });
+      this.replica(shard)?.step({ kind: 'promised', by: from, epoch, untilMs });
     }
     for (const { shard, epoch } of answer.refused) {
-      this.replicas[shard]?.step({ kind: 'promise-refused', by: from, epoch });
+      this.replica(shard)?.step({ kind: 'promise-refused', by: from, epoch });
     }
   }
 
-  #all(input: Input): void {
-    for (const replica of this.replicas) replica.step(input);
+  #observe(shard: number, event: LeaseEvent): void {
+    const { options } = this.cluster;
+    if (event.kind === 'observed' && options.lazy && !this.replicas.has(shard)) {
+      const { assignment, inSync } = event.lease;
+      const named = assignment.includes(this.node) || inSync.includes(this.self);
+      if (!named) return;
+      this.#make(shard);
+    }
+    this.replica(shard)?.step(event);
+  }
+
+  #make(shard: number): void {
+    const { world, options, settings } = this.cluster;
+    const core = new ShardCore({
+      self: this.self,
+      gone: this.#gone,
+      totalLoss: 'Hold',
+      seed: Math.floor(world.random() * 2 ** 31),
+      replication: {
+        minInSync: settings.minInSync,
+        promiseMs: options.promiseMs,
+        logBytesMax: options.logBytesMax,
+        broken: world.broken,
+      },
+    });
+    const replica = new Replica(this, shard, core);
+    this.replicas.set(shard, replica);
+    for (const peer of this.#peers.values()) replica.step(peer);
+  }
+
+  #tellPeer(input: Extract<Input, { kind: 'peer' }>): void {
+    for (const known of this.#peers.keys()) {
+      if (nodeOf(known) === nodeOf(input.incarnation)) this.#peers.delete(known);
+    }
+    this.#peers.set(input.incarnation, input);
+    for (const replica of this.replicas.values()) replica.step(input);
   }
 
   #beat(): void {
+    const { nowMs } = this;
     let dueMs = Number.POSITIVE_INFINITY;
     for (const [to, beats] of this.#heartbeats) {
-      const beat = beats.beat(this.nowMs);
-      if (beat !== undefined)
-        this.cluster.send(this, to, (peer) => peer.heartbeat(this.self, beat));
+      const beat = beats.beat(nowMs);
+      if (beat !== undefined) {
+        this.cluster.connections.send(this, to, (peer) => peer.heartbeat(this.self, beat));
+      }
       dueMs = Math.min(dueMs, beats.dueMs);
     }
-    if (dueMs >= this.#beatAtMs && this.#beatAtMs > this.nowMs) return;
+    if (dueMs >= this.#beatAtMs && this.#beatAtMs > nowMs) return;
     this.#beatAtMs = dueMs;
     this.at(dueMs, () => {
       if (this.#beatAtMs !== dueMs) return;

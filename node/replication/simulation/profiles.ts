@@ -1,34 +1,43 @@
 /**
  * What goes wrong in a run: each profile stresses some rules. A run without `--profile` draws one from
- * its seed; a broken rule names the one that finds it soonest.
+ * its seed; a broken rule names the one that finds it soonest (`broken.ts`).
  */
 
-import type { BreakableRule } from '../core/rules.ts';
+import type { FaultName } from './faults.ts';
 
-/** Chances are for each step of a run, about 150 ms of it. */
 export interface Profile {
   readonly nodes: number;
+  readonly shards: number;
   readonly replicationFactor: number;
   readonly minInSync: number;
-  readonly crash: number;
-  readonly pause: number;
+  /** Of Leases at the start: so many nodes are assigned at first, all of `replicationFactor` soon after. */
+  readonly assigned: readonly number[];
+  /** Chances for each step of a run, about 100 ms of it. */
+  readonly faults: Readonly<Partial<Record<FaultName, number>>>;
+  readonly steps: number;
   readonly pauseMs: number;
-  readonly cut: number;
-  readonly heal: number;
-  readonly outage: number;
-  readonly handOver: number;
-  readonly move: number;
-  /** Of the store: parts of replies lost, requests late. */
+  readonly restartMs: number;
+  /** Chances of faults at the worst moment (`moments.ts`). */
+  readonly isolateDeposed: number;
+  readonly isolateGrown: number;
+  readonly cutLate: number;
+  /** Of the store: parts of replies lost, requests late, writes turned away. */
   readonly lost: number;
   readonly late: number;
+  readonly busy: number;
   readonly storeMs: number;
   readonly watchMs: number;
-  /** Of messages. */
+  /** Of messages. Datagrams: beside the connections, so that they are lost, doubled and in any order. */
+  readonly datagrams: boolean;
   readonly loss: number;
   readonly doubled: number;
   readonly slow: number;
   readonly delayMs: number;
-  readonly pauseOfClientsMs: number;
+  readonly extremeRates: boolean;
+  /** Of clients. */
+  readonly keys: number;
+  readonly clients: number;
+  readonly clientPauseMs: number;
   readonly astray: number;
   readonly reads: number;
   readonly slowReadMs: number;
@@ -37,125 +46,248 @@ export interface Profile {
 
 const general: Profile = {
   nodes: 3,
+  shards: 2,
   replicationFactor: 3,
   minInSync: 1,
-  crash: 0.03,
-  pause: 0.04,
-  pauseMs: 3_000,
-  cut: 0.05,
-  heal: 0.06,
-  outage: 0.02,
-  handOver: 0.03,
-  move: 0,
+  assigned: [3],
+  faults: {
+    crash: 0.02,
+    'crash-leader': 0.01,
+    pause: 0.02,
+    'pause-leader': 0.01,
+    cut: 0.03,
+    heal: 0.05,
+    isolate: 0.01,
+    'isolate-leader': 0.01,
+    'connections-break': 0.01,
+    outage: 0.01,
+    'hand-over': 0.03,
+    'delete-lease': 0.005,
+  },
+  steps: 50,
+  pauseMs: 2_000,
+  restartMs: 1_500,
+  isolateDeposed: 0.2,
+  isolateGrown: 0.1,
+  cutLate: 0.1,
   lost: 0.1,
   late: 0.1,
+  busy: 0.05,
   storeMs: 5,
   watchMs: 200,
+  datagrams: false,
   loss: 0.02,
   doubled: 0.05,
   slow: 0.02,
   delayMs: 5,
-  pauseOfClientsMs: 80,
-  astray: 0.3,
+  extremeRates: false,
+  keys: 3,
+  clients: 4,
+  clientPauseMs: 80,
+  astray: 0.2,
   reads: 0.5,
   slowReadMs: 20,
   logBytesMax: 200,
 };
 
+/** One shard whose faults are aimed at it. */
+const aimed: Profile = { ...general, shards: 1, keys: 2, faults: {}, busy: 0, watchMs: 500 };
+
 export const profiles = {
   general,
-  calm: { ...general, crash: 0, pause: 0, cut: 0, outage: 0, lost: 0, late: 0, loss: 0, slow: 0 },
-  partitions: { ...general, crash: 0.005, pause: 0.01, cut: 0.12, heal: 0.08, lost: 0, late: 0 },
-  pauses: { ...general, crash: 0, pause: 0.12, cut: 0.02, slowReadMs: 3_000, handOver: 0.06 },
-  store: {
+  datagrams: { ...general, datagrams: true },
+  calm: { ...general, faults: { 'hand-over': 0.05 }, lost: 0, late: 0, busy: 0, slow: 0 },
+  five: { ...general, nodes: 5, replicationFactor: 5, minInSync: 2, assigned: [5] },
+  /** Many shards on many nodes, and no fault but of whole nodes. */
+  many: { ...general, nodes: 6, shards: 8, keys: 1, clients: 6 },
+  /** Assignments change, and how many nodes they name. */
+  moves: {
     ...general,
-    lost: 0.35,
-    late: 0.35,
-    outage: 0.06,
-    cut: 0.08,
-    handOver: 0.1,
-    watchMs: 2_000,
+    nodes: 5,
+    assigned: [1, 2, 3],
+    faults: { ...general.faults, move: 0.03, factor: 0.03 },
   },
-  crashes: { ...general, crash: 0.1, pause: 0.02, loss: 0.05 },
-  /** Replicas leave and join the set all the time, and what became of it is in doubt. */
-  joins: {
-    ...general,
-    crash: 0.1,
-    pause: 0.08,
-    pauseMs: 2_000,
-    cut: 0.06,
-    heal: 0.3,
-    lost: 0.5,
+  /** Leases are deleted by hand. */
+  deleted: {
+    ...aimed,
+    faults: { ...general.faults, 'delete-lease': 0.06, outage: 0 },
+    isolateDeposed: 0.5,
+    isolateGrown: 0.3,
+  },
+  /** Everything dies at once, and begins again empty. */
+  restarts: { ...general, faults: { ...general.faults, 'restart-all': 0.015 } },
+  partitions: {
+    ...aimed,
+    faults: { cut: 0.1, heal: 0.06, isolate: 0.02, 'isolate-leader': 0.04 },
+    lost: 0,
+    late: 0,
+  },
+  pauses: {
+    ...aimed,
+    faults: { pause: 0.05, 'pause-leader': 0.08, 'hand-over': 0.05, cut: 0.01, heal: 0.05 },
+    slowReadMs: 3_000,
+  },
+  /** Leaders change by hand-over, of unknown fate; the old one learns of it last. */
+  handovers: {
+    ...aimed,
+    faults: { 'hand-over': 0.12, cut: 0.01, heal: 0.05 },
+    isolateDeposed: 0.8,
+    lost: 0.2,
     late: 0.4,
-    outage: 0,
-    handOver: 0,
+    watchMs: 500,
+    clientPauseMs: 40,
+    reads: 0.6,
+    keys: 1,
+  },
+  /** Leaders die just after they committed, before their followers know. */
+  inheritances: {
+    ...aimed,
+    datagrams: true,
+    faults: { 'crash-leader': 0.06, 'isolate-leader': 0.03 },
+    restartMs: 300,
+    loss: 0.3,
+    lost: 0,
+    late: 0,
+    clients: 6,
+    clientPauseMs: 40,
+    reads: 0.8,
+    keys: 1,
+  },
+  /** Campaigns of unknown fate against leaders that come back meanwhile. */
+  campaigns: {
+    ...aimed,
+    faults: { 'isolate-leader': 0.06, heal: 0.02 },
+    isolateDeposed: 0.8,
+    cutLate: 0,
+    lost: 0.3,
+    late: 0.6,
     watchMs: 1_500,
+    clientPauseMs: 40,
+    reads: 0.6,
+    keys: 1,
   },
-  /** Leaders are cut off and come back while campaigns against them are in doubt. */
-  doubts: {
-    ...general,
-    crash: 0,
-    pause: 0.1,
-    pauseMs: 1_800,
-    cut: 0.1,
-    heal: 0.3,
-    lost: 0.5,
-    late: 0.7,
-    outage: 0,
-    handOver: 0.15,
-    watchMs: 2_000,
-    reads: 0.7,
-    pauseOfClientsMs: 40,
-  },
-  five: { ...general, nodes: 5, replicationFactor: 5, minInSync: 2 },
-  moves: { ...general, nodes: 5, move: 0.06, minInSync: 2 },
-  messages: { ...general, loss: 0.1, doubled: 0.2, slow: 0.15, handOver: 0.08 },
-  minimum: { ...general, minInSync: 2, cut: 0.12, lost: 0.3, late: 0.3, reads: 0.1 },
-  pairs: {
-    ...general,
+  crashes: { ...aimed, faults: { crash: 0.08, 'crash-leader': 0.04, pause: 0.02 } },
+  /** Two nodes: whoever joins makes the set two, whoever leaves makes it one. */
+  joins: {
+    ...aimed,
     nodes: 2,
     replicationFactor: 2,
-    crash: 0,
-    pause: 0,
-    cut: 0.15,
-    heal: 0.1,
+    assigned: [2],
+    faults: { crash: 0.06, bounce: 0.03, isolate: 0.03 },
+    restartMs: 300,
+    isolateDeposed: 0.5,
+    isolateGrown: 0.4,
+    cutLate: 0.6,
+    lost: 0.3,
+    late: 0.4,
+    watchMs: 1_500,
+    keys: 1,
+  },
+  /** The same, where messages are slow and whether somebody joined is long in doubt. */
+  growths: {
+    ...aimed,
+    steps: 80,
+    nodes: 2,
+    replicationFactor: 2,
+    assigned: [2],
+    faults: { bounce: 0.05, cut: 0.02, heal: 0.05 },
+    isolateGrown: 0.7,
+    cutLate: 0.8,
+    lost: 0.1,
+    late: 0.5,
+    storeMs: 1,
+    slow: 0.1,
+    watchMs: 1_000,
+    keys: 1,
+    clientPauseMs: 40,
+  },
+  /** Three nodes, of which one is always on its way back into the set. */
+  returns: {
+    ...aimed,
+    faults: { crash: 0.05, 'crash-leader': 0.05, cut: 0.03, heal: 0.1 },
+    restartMs: 200,
+    isolateGrown: 0.3,
+    cutLate: 0.3,
+    lost: 0.2,
+    late: 0.2,
+    watchMs: 1_000,
+  },
+  successions: {
+    ...aimed,
+    faults: { succession: 0.05, heal: 0.01 },
+    lost: 0,
+    late: 0,
+    clientPauseMs: 30,
+    reads: 0.2,
+  },
+  bounces: {
+    ...aimed,
+    datagrams: true,
+    faults: { bounce: 0.1, 'crash-leader': 0.03 },
+    slow: 0.3,
+    doubled: 0.3,
+    loss: 0,
+    lost: 0,
+    late: 0,
+    clientPauseMs: 400,
+  },
+  store: {
+    ...aimed,
+    faults: { outage: 0.03, cut: 0.06, heal: 0.06, 'hand-over': 0.08 },
+    lost: 0.35,
+    late: 0.35,
+    busy: 0.1,
+    watchMs: 2_000,
+    isolateDeposed: 0.4,
+    cutLate: 0.2,
+  },
+  messages: {
+    ...aimed,
+    datagrams: true,
+    faults: { ...general.faults, 'hand-over': 0.08, 'delete-lease': 0 },
+    loss: 0.1,
+    doubled: 0.2,
+    slow: 0.15,
+  },
+  minimum: {
+    ...aimed,
+    minInSync: 2,
+    faults: { cut: 0.1, heal: 0.06, crash: 0.02 },
+    lost: 0.3,
+    late: 0.3,
+    reads: 0.1,
+  },
+  /** Leaders that hear late and say nothing. */
+  mutes: {
+    ...aimed,
+    nodes: 2,
+    replicationFactor: 2,
+    assigned: [2],
+    faults: { mute: 0.05 },
+    lost: 0,
+    late: 0,
+    storeMs: 1,
+    watchMs: 3_000,
+    clientPauseMs: 25,
+    keys: 1,
+  },
+  /** Clocks as far apart as they may be, and leaders cut off: what a promise's margin is for. */
+  drifts: {
+    ...aimed,
+    nodes: 2,
+    replicationFactor: 2,
+    assigned: [2],
+    faults: { 'isolate-leader': 0.06 },
+    extremeRates: true,
     lost: 0,
     late: 0,
     storeMs: 1,
     watchMs: 3_000,
     delayMs: 1,
-    loss: 0,
     slow: 0,
-    pauseOfClientsMs: 25,
+    clientPauseMs: 15,
+    keys: 1,
   },
 } as const satisfies Record<string, Profile>;
 
 export type ProfileName = keyof typeof profiles;
-
-export const profileOf: Partial<Record<BreakableRule, ProfileName>> = {
-  'promise-without-margin': 'pairs',
-  'promise-from-receipt': 'messages',
-  'read-unchecked': 'partitions',
-  'campaign-unexpired': 'partitions',
-  'read-cached': 'partitions',
-  'read-across-leaderships': 'pauses',
-  'shrink-early': 'store',
-  'shrink-early-commit': 'store',
-  'shrink-early-promise': 'store',
-  'grow-late': 'joins',
-  'grow-late-commit': 'joins',
-  'grow-late-promise': 'joins',
-  'grow-reread': 'joins',
-  'campaign-reread': 'doubts',
-  'hand-over-reread': 'doubts',
-  'campaign-promising': 'doubts',
-  'hand-over-serving': 'store',
-  'commit-unreconciled': 'messages',
-  'ack-without-sequence': 'messages',
-  'old-epoch-accepted': 'messages',
-  'ack-without-incarnation': 'crashes',
-  'grow-without-pending': 'joins',
-  'minimum-of-maximal': 'minimum',
-  'minimum-of-confirmed': 'minimum',
-  'minimum-at-start-only': 'minimum',
-};

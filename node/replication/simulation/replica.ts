@@ -133,7 +133,7 @@ export class Replica {
   }
 
   #carryOut(effect: Effect): void {
-    const { cluster, self } = this.#process;
+    const { cluster, self, node } = this.#process;
     const answer = (input: Input) => this.#process.run(() => this.step(input));
     switch (effect.kind) {
       case 'publish':
@@ -143,8 +143,8 @@ export class Replica {
         cluster.world.note(
           () => `${self} -> ${effect.to} ${this.shard}: ${messageText(effect.message)}`,
         );
-        cluster.send(this.#process, effect.to, (peer) =>
-          peer.replicas[this.shard]?.step({ kind: 'message', from: self, message: effect.message }),
+        cluster.connections.send(this.#process, effect.to, (peer) =>
+          peer.replica(this.shard)?.step({ kind: 'message', from: self, message: effect.message }),
         );
         break;
       case 'commit':
@@ -178,29 +178,15 @@ export class Replica {
         answer({ kind: 'data-dropped' });
         break;
       case 'read-lease':
-        if (this.#isCutOff()) {
-          const { request } = effect;
-          cluster.world.clock.after(1_000, () =>
-            answer({ kind: 'read-failed', request, forbidden: false, message: 'no network' }),
-          );
-        } else cluster.store.read(this.shard, effect.request, answer);
+        cluster.store.read(node, this.shard, effect.request, answer);
         break;
       case 'write-lease':
-        if (this.#isCutOff()) {
-          const { request } = effect;
-          cluster.world.clock.after(1_000, () =>
-            answer({ kind: 'unresolved', request, message: 'no network' }),
-          );
-        } else cluster.store.write(this.shard, effect, answer);
+        cluster.store.write(node, this.shard, effect, answer);
         break;
       case 'tell':
         cluster.world.note(() => `${self} ${this.shard}: ${JSON.stringify(effect.event)}`);
         break;
     }
-  }
-
-  #isCutOff(): boolean {
-    return this.#process.cluster.network.isCut(this.#process.node, 'api');
   }
 
   #publish(serving: CoreServing): void {
@@ -224,8 +210,8 @@ export class Replica {
     this.#apply(batch.entries);
     const lease = cluster.store.lease(this.shard);
     const [first] = batch.entries;
-    if (lease.leader === self && lease.epoch === first?.epoch) {
-      checker.tooFew(self, lease.inSync.length, cluster.options.minInSync);
+    if (lease?.leader === self && lease.epoch === first?.epoch) {
+      checker.tooFew(self, lease.inSync.length, cluster.settings.minInSync);
     }
     checker.acknowledged(sequence);
     for (const { done } of batch.writes) done('done');
