@@ -9,7 +9,7 @@ export class ShardChecker {
   readonly shard: number;
   readonly #leaders = new Map<number, Incarnation>();
   /** The one log: what was committed first at each sequence. */
-  readonly #log = new Map<number, string>();
+  readonly #log = new Map<number, LogEntry>();
   readonly #histories = new Map<string, RegisterOperation[]>();
   #acknowledged = 0;
   /** The whole set died: what it held is lost, as the guarantees say. */
@@ -30,13 +30,14 @@ export class ShardChecker {
 
   committed(self: Incarnation, entries: readonly LogEntry[]): void {
     if (this.lost) return;
-    for (const { sequence, epoch, content } of entries) {
-      const text = `${epoch}:${new TextDecoder().decode(content)}`;
-      const before = this.#log.get(sequence) ?? text;
-      if (before !== text) {
-        throw new Violation('one-log', `${self} commits ${text} at ${sequence}, not ${before}`);
+    for (const entry of entries) {
+      const { sequence, epoch, content } = entry;
+      const before = this.#log.get(sequence);
+      if (before === undefined) {
+        this.#log.set(sequence, entry);
+      } else if (before.content !== content || before.epoch !== epoch) {
+        throw new Violation('one-log', `${self} commits ${text(entry)}, not ${text(before)}`);
       }
-      this.#log.set(sequence, text);
     }
   }
 
@@ -75,3 +76,6 @@ export class ShardChecker {
     );
   }
 }
+
+const text = ({ sequence, epoch, content }: LogEntry): string =>
+  `${epoch}.${sequence}=${new TextDecoder().decode(content)}`;

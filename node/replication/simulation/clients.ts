@@ -95,9 +95,9 @@ export class Clients {
     const operation = { kind: 'write' as const, value, startMs, endMs: Number.POSITIVE_INFINITY };
     this.#cluster.checker(shard).record(key, operation);
     this.#reach(target, () =>
-      target.replica(shard)?.write(key, value, (outcome) => {
-        note(() => `client: ${key}=${value} at ${target.self} ${outcome}`);
-        if (outcome !== 'done') return;
+      target.replica(shard)?.write({ kind: 'set', key, value }, (outcome) => {
+        note(() => `client: ${key}=${value} at ${target.self} ${outcome.kind}`);
+        if (outcome.kind !== 'done') return;
         this.done++;
         operation.endMs = clock.nowMs;
       }),

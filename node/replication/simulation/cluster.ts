@@ -31,7 +31,7 @@ export class Cluster {
   readonly connections: Connections;
   readonly names: readonly string[];
   /** What may change while the cluster runs. */
-  readonly settings: { minInSync: number; replicationFactor: number };
+  readonly settings: { minInSync: number; replicationFactor: number; promiseMs: number };
   readonly #checkers: ShardChecker[] = [];
   readonly #processes = new Map<string, Process>();
   /** Every earlier process of a node is certainly gone: its pod was started again. */
@@ -44,8 +44,8 @@ export class Cluster {
   constructor(world: World, options: ClusterOptions) {
     this.world = world;
     this.options = options;
-    const { minInSync, replicationFactor, datagrams } = options;
-    this.settings = { minInSync, replicationFactor };
+    const { minInSync, replicationFactor, promiseMs, datagrams } = options;
+    this.settings = { minInSync, replicationFactor, promiseMs };
     this.names = Array.from({ length: options.nodes }, (_, ordinal) => `demo-${ordinal}`);
     this.network = new SimulatedNetwork(world);
     this.store = new SimulatedStore(world, this.network);

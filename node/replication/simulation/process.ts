@@ -128,9 +128,9 @@ export class Process {
     for (const known of this.#heartbeats.keys()) {
       if (nodeOf(known) === peer.node) this.#heartbeats.delete(known);
     }
-    const { options, world } = this.cluster;
+    const { settings, world } = this.cluster;
     const table = this.#table;
-    const { promiseMs } = options;
+    const { promiseMs } = settings;
     const beats = new PeerHeartbeats({ peer: peer.self, table, promiseMs, broken: world.broken });
     this.#heartbeats.set(peer.self, beats);
     this.#tellPeer({ kind: 'peer', incarnation: peer.self, state: 'up' });
@@ -149,6 +149,16 @@ export class Process {
     const connection = this.#connections.get(nodeOf(peer));
     if (connection !== undefined && connection.other(this).self !== peer) return;
     this.#tellPeer({ kind: 'peer', incarnation: peer, state: 'refused' });
+  }
+
+  /** Each node takes them when it hears of them. */
+  settle(settings: { readonly minInSync: number; readonly promiseMs: number }): void {
+    const { minInSync, promiseMs } = settings;
+    for (const beats of this.#heartbeats.values()) beats.promiseMs = promiseMs;
+    for (const replica of this.replicas.values()) {
+      replica.step({ kind: 'settings', minInSync, promiseMs });
+    }
+    this.#beat();
   }
 
   /** After each step of a core: a new leadership asks for promises at once. */
@@ -202,7 +212,7 @@ export class Process {
       seed: Math.floor(world.random() * 2 ** 31),
       replication: {
         minInSync: settings.minInSync,
-        promiseMs: options.promiseMs,
+        promiseMs: settings.promiseMs,
         logBytesMax: options.logBytesMax,
         broken: world.broken,
       },

@@ -3,39 +3,39 @@
 import type { ShardCore } from '../core/core.ts';
 import type { CoreServing, Effect, Input } from '../core/io.ts';
 import type { LogEntry } from '../core/log.ts';
-import { contentOf, messageText } from '../core/message-text.ts';
+import { messageText } from '../core/message-text.ts';
+import { type Change, type Command, Engine, entryOf, unsealed } from './engine.ts';
 import type { Process } from './process.ts';
 
 /** `refused`: certainly not done. */
-export type WriteOutcome = 'done' | 'refused' | 'unknown';
+export type WriteOutcome =
+  | { readonly kind: 'done'; readonly value: string }
+  | { readonly kind: 'refused' | 'unknown' };
 
 interface QueuedWrite {
-  readonly key: string;
-  readonly value: string;
+  readonly command: Command;
   readonly done: (outcome: WriteOutcome) => void;
 }
 
-interface Cell {
-  readonly value: string;
-  readonly version: number;
+interface Batch {
+  readonly writes: readonly QueuedWrite[];
+  readonly changes: readonly Change[];
+  readonly entry: Omit<LogEntry, 'epoch'>;
 }
 
-const recordsACut = 2;
+const queueMax = 16;
 
 export class Replica {
   readonly core: ShardCore;
   readonly shard: number;
   readonly #process: Process;
-  /** The committed side. */
-  readonly data = new Map<string, Cell>();
-  /** What reads are cut from, for each follower. */
-  readonly #cuts = new Map<string, string[]>();
+  readonly #engine = new Engine();
   #serving: CoreServing = { role: 'elsewhere' };
   /** Changes with each leadership. */
   #counter = 0;
   #readable = false;
   #queue: QueuedWrite[] = [];
-  #batch: { writes: readonly QueuedWrite[]; entries: readonly LogEntry[] } | undefined;
+  #batch: Batch | undefined;
   #wakeAtMs: number | undefined;
   readonly #inputs: Input[] = [];
   #stepping = false;
@@ -48,6 +48,11 @@ export class Replica {
 
   get serving(): CoreServing {
     return this.#serving;
+  }
+
+  /** The committed side. */
+  get data(): Engine['data'] {
+    return this.#engine.data;
   }
 
   step(input: Input): void {
@@ -70,23 +75,27 @@ export class Replica {
 
   setWake(): void {
     const { wakeAtMs } = this.core;
-    if (wakeAtMs === this.#wakeAtMs) return;
+    // One that was asked for earlier comes first, and looks again.
+    if (wakeAtMs === undefined || (this.#wakeAtMs !== undefined && this.#wakeAtMs <= wakeAtMs)) {
+      return;
+    }
     this.#wakeAtMs = wakeAtMs;
-    if (wakeAtMs === undefined) return;
     this.#process.at(wakeAtMs, () => {
       if (this.#wakeAtMs !== wakeAtMs) return;
       this.#wakeAtMs = undefined;
-      this.step({ kind: 'tick' });
+      const due = this.core.wakeAtMs;
+      if (due !== undefined && due <= this.#process.nowMs) this.step({ kind: 'tick' });
+      else this.setWake();
     });
   }
 
-  write(key: string, value: string, done: (outcome: WriteOutcome) => void): void {
+  write(command: Command, done: (outcome: WriteOutcome) => void): void {
     const serving = this.#serving;
-    if (serving.role !== 'leader' || !serving.writable || this.#queue.length >= 16) {
-      done('refused');
+    if (serving.role !== 'leader' || !serving.writable || this.#queue.length >= queueMax) {
+      done({ kind: 'refused' });
       return;
     }
-    this.#queue.push({ key, value, done });
+    this.#queue.push({ command, done });
     this.#flush();
   }
 
@@ -119,22 +128,23 @@ export class Replica {
     if (this.#batch !== undefined || this.#queue.length === 0) return;
     const writes = this.#queue.splice(0);
     if (serving.role !== 'leader' || !serving.writable) {
-      for (const { done } of writes) done('refused');
+      for (const { done } of writes) done({ kind: 'refused' });
       return;
     }
-    let { sequence } = this.core.positions.last;
-    const entries = writes.map(({ key, value }) => ({
-      sequence: ++sequence,
-      epoch: serving.epoch,
-      ...contentOf(`${key}:${value}`),
-    }));
-    this.#batch = { writes, entries };
-    this.step({ kind: 'write', entries });
+    const changes = this.#engine.execute(writes.map(({ command }) => command));
+    if (serving.alone) {
+      this.#engine.apply(changes);
+      answer(writes, changes);
+      return;
+    }
+    const entry = entryOf(this.core.positions.last.sequence + 1, changes);
+    this.#batch = { writes, changes, entry };
+    this.step({ kind: 'write', entries: [entry] });
   }
 
   #carryOut(effect: Effect): void {
     const { cluster, self, node } = this.#process;
-    const answer = (input: Input) => this.#process.run(() => this.step(input));
+    const answered = (input: Input) => this.#process.run(() => this.step(input));
     switch (effect.kind) {
       case 'publish':
         this.#publish(effect.serving);
@@ -153,35 +163,35 @@ export class Replica {
       case 'roll-back': {
         const { writes = [] } = this.#batch ?? {};
         this.#batch = undefined;
-        for (const { done } of writes) done(effect.taken ? 'unknown' : 'refused');
+        for (const { done } of writes) done({ kind: effect.taken ? 'unknown' : 'refused' });
         break;
       }
       case 'apply':
         this.#apply(effect.entries);
         break;
       case 'begin-snapshot':
-        this.data.clear();
+        this.#engine.clear();
         break;
       case 'install-cut':
-        for (const [key, cell] of JSON.parse(new TextDecoder().decode(effect.cut))) {
-          if ((this.data.get(key)?.version ?? -1) < cell.version) this.data.set(key, cell);
-        }
+        this.#engine.apply(unsealed(effect.cut));
         break;
-      case 'take-cut':
-        answer({ kind: 'cut', to: effect.to, snapshot: effect.snapshot, cut: this.#cut(effect) });
+      case 'take-cut': {
+        const { to, snapshot } = effect;
+        answered({ kind: 'cut', to, snapshot, cut: this.#engine.cut(to, snapshot) });
         break;
+      }
       case 'create-data':
-        answer({ kind: 'data-created' });
+        answered({ kind: 'data-created' });
         break;
       case 'drop-data':
-        this.data.clear();
-        answer({ kind: 'data-dropped' });
+        this.#engine.clear();
+        answered({ kind: 'data-dropped' });
         break;
       case 'read-lease':
-        cluster.store.read(node, this.shard, effect.request, answer);
+        cluster.store.read(node, this.shard, effect.request, answered);
         break;
       case 'write-lease':
-        cluster.store.write(node, this.shard, effect, answer);
+        cluster.store.write(node, this.shard, effect, answered);
         break;
       case 'tell':
         cluster.world.note(() => `${self} ${this.shard}: ${JSON.stringify(effect.event)}`);
@@ -203,36 +213,28 @@ export class Replica {
   #commit(sequence: number): void {
     const { cluster, self } = this.#process;
     const batch = this.#batch;
-    if (batch?.entries.at(-1)?.sequence !== sequence)
-      throw new Error(`no batch to ${sequence} is out`);
+    if (batch?.entry.sequence !== sequence) throw new Error(`no batch to ${sequence} is out`);
+    const serving = this.#serving;
+    if (serving.role !== 'leader') throw new Error('only a leader commits');
     const checker = cluster.checker(this.shard);
     this.#batch = undefined;
-    this.#apply(batch.entries);
+    this.#apply([{ ...batch.entry, epoch: serving.epoch }]);
     const lease = cluster.store.lease(this.shard);
-    const [first] = batch.entries;
-    if (lease?.leader === self && lease.epoch === first?.epoch) {
+    if (lease?.leader === self && lease.epoch === serving.epoch) {
       checker.tooFew(self, lease.inSync.length, cluster.settings.minInSync);
     }
     checker.acknowledged(sequence);
-    for (const { done } of batch.writes) done('done');
+    answer(batch.writes, batch.changes);
   }
 
   #apply(entries: readonly LogEntry[]): void {
     this.#process.cluster.checker(this.shard).committed(this.#process.self, entries);
-    for (const { sequence, content } of entries) {
-      const [key = '', value = ''] = new TextDecoder().decode(content).split(':');
-      if ((this.data.get(key)?.version ?? -1) < sequence)
-        this.data.set(key, { value, version: sequence });
-    }
+    for (const { content } of entries) this.#engine.apply(unsealed(content));
   }
+}
 
-  #cut({ to, snapshot }: { to: string; snapshot: number }): Uint8Array | undefined {
-    const name = `${to} ${snapshot}`;
-    const left = this.#cuts.get(name) ?? [...this.data.keys()];
-    const keys = left.splice(0, recordsACut);
-    this.#cuts.set(name, left);
-    if (keys.length === 0) return undefined;
-    const records = keys.map((key) => [key, this.data.get(key)]);
-    return new TextEncoder().encode(JSON.stringify(records));
+function answer(writes: readonly QueuedWrite[], changes: readonly Change[]): void {
+  for (const [index, { done }] of writes.entries()) {
+    done({ kind: 'done', value: changes[index]?.value ?? '' });
   }
 }
