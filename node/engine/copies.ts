@@ -82,13 +82,17 @@ export class Copies {
     const result = exports.seal(this.#thread, shard);
     if (result === sealed.busy) return 'busy';
     if (result === sealed.nothing) return undefined;
-    const content = Buffer.allocUnsafe((exports.contentBytesOf(shard) >>> 0) + batchHeaderBytes);
+    const content = Buffer.allocUnsafe(exports.contentBytesOf(shard) >>> 0);
     const entries = exports.entriesOf(shard) >>> 0;
-    let at = 0;
+    const before = exports.effectsOf(this.#thread);
+    let at = batchHeaderBytes;
     for (let entry = 0; entry < entries; ) {
       entry = exports.encode(this.#thread, shard, entry) >>> 0;
       at = this.#takeWindow(content, at);
     }
+    content.writeUint32LE(form.batch, 0);
+    content.writeUint32LE((exports.effectsOf(this.#thread) - before) >>> 0, 4);
+    content.writeBigUInt64LE(BigInt.asUintN(64, exports.lastSequenceOf(shard)), 8);
     if (at !== content.length) {
       throw new Error(`engine: a batch of ${content.length} bytes was written in ${at}`);
     }
@@ -210,7 +214,7 @@ export class Copies {
     must: boolean,
   ): boolean {
     const exports = this.#exports;
-    const before = exports.effectsApplied(this.#thread) >>> 0;
+    const before = exports.effectsOf(this.#thread) >>> 0;
     for (let at = start; at < content.length; ) {
       const end = Math.min(content.length, at + engineLimits.exchangeWindowBytes);
       this.#bytes.set(content.subarray(at, end), this.#window);
@@ -228,7 +232,7 @@ export class Copies {
       at += rest;
       if (taken === 0) throw malformedError(`an effect at byte ${at} that does not end`);
     }
-    const applied = ((exports.effectsApplied(this.#thread) >>> 0) - before) >>> 0;
+    const applied = ((exports.effectsOf(this.#thread) >>> 0) - before) >>> 0;
     if (applied !== effects) throw malformedError(`${applied} effects, its header says ${effects}`);
     return true;
   }

@@ -75,6 +75,7 @@ export interface EngineExports {
   batchOf(shard: number): number;
   waitingOf(shard: number): bigint;
   entriesOf(shard: number): number;
+  lastSequenceOf(shard: number): bigint;
   contentBytesOf(shard: number): number;
   commandsOf(shard: number): number;
   exchangeAddress(thread: number): number;
@@ -85,7 +86,7 @@ export interface EngineExports {
   apply(thread: number, shard: number, length: number, behind: number, must: number): number;
   fillAddress(thread: number): number;
   fillBytes(thread: number): number;
-  effectsApplied(thread: number): number;
+  effectsOf(thread: number): number;
   removals(shard: number, first: bigint, last: bigint, sequence: bigint): void;
   applyEnd(thread: number, shard: number, sequence: bigint): void;
   applyGiveUp(thread: number, shard: number): void;

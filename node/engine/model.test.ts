@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { type Step, step } from './testing/commands.ts';
-import { frame, type Harness, makeHarness, runBytes } from './testing/harness.ts';
+import { expectNoLeak, frame, type Harness, makeHarness, runBytes } from './testing/harness.ts';
 import { Model } from './testing/model.ts';
 import { narrowModule } from './testing/variants.ts';
 
@@ -27,24 +27,6 @@ function compare(harness: Harness, steps: readonly Step[]): void {
   let stored = 0;
   for (let shard = 0; shard < 4; shard++) stored += harness.engine.shardStatistics(shard).keys;
   expect(stored).to.equal(live.length);
-}
-
-/** After a run: nothing but what is stored is still allocated. */
-function expectNoLeak(harness: Harness): void {
-  const { engine } = harness;
-  for (let shard = 0; shard < 4; shard++) {
-    engine.publish(shard, { role: 'elsewhere' });
-    for (let turn = 0; turn < 1000 && !engine.dropShard(shard, 100); turn++);
-  }
-  engine.closeConnection(harness.connection);
-  engine.flush();
-  const { records, index, buffers, used } = engine.memoryStatistics();
-  expect({ records, index, buffers, used }).to.deep.equal({
-    records: 0,
-    index: 0,
-    buffers: 0,
-    used: 0,
-  });
 }
 
 describe('engine against a plain model', function () {

@@ -4,6 +4,7 @@ import { describe, it } from 'mocha';
 import { attachEngine, createArena } from './engine.ts';
 import { command } from './testing/commands.ts';
 import {
+  contents,
   defaultOptions,
   frame,
   type Harness,
@@ -17,27 +18,6 @@ import { poisonModule } from './testing/variants.ts';
 import { ParkReason, Stop } from './types.ts';
 
 const nowMs = 1_000_000;
-
-/** All that is stored, as text, told by a scan of every shard. */
-function contents({ engine }: Harness): string[] {
-  const told: string[] = [];
-  for (let shard = 0; shard < engine.arena.options.shards; shard++) {
-    let cursor = 0n;
-    do {
-      const options = { keysMax: 100, bytesMax: 100_000, withValues: true };
-      const result = engine.scan(shard, cursor, options, nowMs, 1);
-      for (const { key, value, version, expireAtMs } of result.entries) {
-        const words = [
-          Buffer.from(key).toString('latin1'),
-          Buffer.from(value ?? []).toString('latin1'),
-        ];
-        told.push(`${words.join('=')} ${version} ${expireAtMs}`);
-      }
-      cursor = result.cursor;
-    } while (cursor !== 0n);
-  }
-  return told.sort();
-}
 
 function replicateAll(harness: Harness, replicated: boolean): void {
   for (let shard = 0; shard < 4; shard++) {

@@ -305,6 +305,10 @@ export function waitingOf(shard: u32): u64 {
 export function entriesOf(shard: u32): u32 {
   return shardAt(shard).logEntries;
 }
+/** Of a batch that is not visible yet. */
+export function lastSequenceOf(shard: u32): u64 {
+  return shardAt(shard).sequence;
+}
 export function contentBytesOf(shard: u32): u32 {
   return shardAt(shard).contentBytes;
 }
@@ -338,8 +342,8 @@ export function fillAddress(id: u32): u32 {
 export function fillBytes(id: u32): u32 {
   return threadAt(id).fillBytes;
 }
-/** Effects applied since `applyBegin`. */
-export function effectsApplied(id: u32): u32 {
+/** Effects written or applied by a thread: only differences tell something. */
+export function effectsOf(id: u32): u32 {
   return threadAt(id).effects;
 }
 export function removals(shard: u32, first: u64, last: u64, sequence: u64): void {

@@ -1,4 +1,5 @@
 /** A small arena with one engine, for tests and benchmarks: all shards led, commands as text. */
+import { expect } from 'chai';
 import { attachEngine, createArena } from '../engine.ts';
 import type { WasmEngine } from '../instance.ts';
 import { loadEngineModule } from '../load.ts';
@@ -110,4 +111,43 @@ export function runBytes(
 /** Runs one command and returns its reply. */
 export function run(harness: Harness, words: readonly string[], nowMs = 1_000_000): string {
   return runBytes(harness, frame(...words), nowMs).text;
+}
+
+/** All that is stored, as text, told by a scan of every shard. */
+export function contents({ engine }: Harness, nowMs = 1_000_000): string[] {
+  const told: string[] = [];
+  for (let shard = 0; shard < engine.arena.options.shards; shard++) {
+    let cursor = 0n;
+    do {
+      const options = { keysMax: 100, bytesMax: 100_000, withValues: true };
+      const result = engine.scan(shard, cursor, options, nowMs, 1);
+      for (const { key, value, version, expireAtMs } of result.entries) {
+        const words = [
+          Buffer.from(key).toString('latin1'),
+          Buffer.from(value ?? []).toString('latin1'),
+        ];
+        told.push(`${words.join('=')} ${version} ${expireAtMs}`);
+      }
+      cursor = result.cursor;
+    } while (cursor !== 0n);
+  }
+  return told.sort();
+}
+
+/** After a run: nothing but what is stored is still allocated. */
+export function expectNoLeak(harness: Harness): void {
+  const { engine } = harness;
+  for (let shard = 0; shard < engine.arena.options.shards; shard++) {
+    engine.publish(shard, { role: 'elsewhere' });
+    for (let turn = 0; turn < 1000 && !engine.dropShard(shard, 100); turn++);
+  }
+  engine.closeConnection(harness.connection);
+  engine.flush();
+  const { records, index, buffers, used } = engine.memoryStatistics();
+  expect({ records, index, buffers, used }).to.deep.equal({
+    records: 0,
+    index: 0,
+    buffers: 0,
+    used: 0,
+  });
 }

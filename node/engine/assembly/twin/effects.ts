@@ -32,10 +32,11 @@ import {
   valueLength,
   versionOf,
 } from './record';
-import { Shard } from './shard';
-import { entryAt } from './twin';
+import { search, Side, tableOf } from './directory';
+import { Shard, sideOf, visibleSide } from './shard';
+import { findRecord } from './table';
+import { ENTRY_KIND, entryAt, hiddenSide, slotInEntry } from './twin';
 
-export const FORM_BATCH: u8 = 1;
 export const FORM_CUT: u8 = 2;
 export const BATCH_HEADER_BYTES: u32 = 16;
 export const CUT_HEADER_BYTES: u32 = 40;
@@ -48,6 +49,8 @@ export const EFFECT_EXPIRES: u32 = 4;
 export const EFFECT_INTEGER: u32 = 8;
 export const EFFECT_FLAGS: u32 = 15;
 export const EFFECT_BYTES: u32 = 10;
+/** Of an entry of a log that a later one of its batch makes void. */
+const SUPERSEDED: u32 = 3;
 const LONG_ENTRY_BYTES: u32 = 12;
 
 /** Bytes of a value as an effect carries it. */
@@ -57,13 +60,33 @@ function carriedLength(record: usize): u32 {
   return formOf(record) == FORM_POINTER ? valueLength(record, 0) : inlineLength(record);
 }
 
-/** What changed a key: EXPIRE shares the long value of the record before. */
-// @ts-ignore: decorator
-@inline
-function kindOf(before: usize, after: usize): u32 {
-  if (after == 0) return EFFECT_REMOVE;
-  if (before == 0 || formOf(after) != FORM_POINTER || formOf(before) != FORM_POINTER) return EFFECT_PUT;
-  return blobOf(before) == blobOf(after) ? EFFECT_EXPIRE : EFFECT_PUT;
+/** Whether a record has the long value that its key has on a side: EXPIRE shares it. */
+function sharesValue(side: Side, hash: u64, record: usize): bool {
+  const slot = search(side, hash, keyOf(record), keyLength(record));
+  if (slot == 0) return false;
+  const other = <usize>load<u32>(slot);
+  return formOf(other) == FORM_POINTER && blobOf(other) == blobOf(record);
+}
+
+/**
+ * What the followers hear of an entry of a batch's log. Of several changes of a key only the last one:
+ * the others are not there any more when the batch becomes visible.
+ */
+function kindOfEntry(shard: Shard, entry: usize): u32 {
+  const hash = load<u64>(entry);
+  const after = load<u32>(entry, 16);
+  const hidden = sideOf(shard, hiddenSide(shard));
+  if (after == 0) {
+    const before = <usize>load<u32>(entry, 20);
+    const again = search(hidden, hash, keyOf(before), keyLength(before)) != 0;
+    return again ? SUPERSEDED : EFFECT_REMOVE;
+  }
+  const table = tableOf(hidden, hash);
+  const known = slotInEntry(table, entry);
+  const isLast = (known != 0 && load<u32>(known) == after) || findRecord(table, hash, after) != 0;
+  if (!isLast) return SUPERSEDED;
+  if (formOf(after) != FORM_POINTER) return EFFECT_PUT;
+  return sharesValue(sideOf(shard, visibleSide(shard)), hash, after) ? EFFECT_EXPIRE : EFFECT_PUT;
 }
 
 function bytesOf(kind: u32, record: usize): u32 {
@@ -79,11 +102,30 @@ function bytesOf(kind: u32, record: usize): u32 {
   );
 }
 
-/** Bytes that an entry of a batch's log takes in its content. */
-export function bytesOfEffect(entry: usize): u32 {
-  const after = <usize>load<u32>(entry, 16);
-  const before = <usize>load<u32>(entry, 20);
-  return bytesOf(kindOf(before, after), after == 0 ? before : after);
+/** The record whose key an entry is about. */
+// @ts-ignore: decorator
+@inline
+function recordOfEntry(entry: usize): usize {
+  const after = load<u32>(entry, 16);
+  return after != 0 ? after : load<u32>(entry, 20);
+}
+
+/** Bytes that an entry takes in a content at most. */
+export function bytesAtMost(entry: usize): u32 {
+  const kind = load<u32>(entry, 16) == 0 ? EFFECT_REMOVE : EFFECT_PUT;
+  return bytesOf(kind, recordOfEntry(entry));
+}
+
+/** Notes in each entry of a frozen batch what the followers hear of it; returns the bytes of its content. */
+export function markBatch(shard: Shard): u32 {
+  let bytes = BATCH_HEADER_BYTES;
+  for (let index: u32 = 0; index < shard.logEntries; index++) {
+    const entry = entryAt(shard, index);
+    const kind = kindOfEntry(shard, entry);
+    store<u8>(entry, <u8>kind, ENTRY_KIND);
+    if (kind != SUPERSEDED) bytes += bytesOf(kind, recordOfEntry(entry));
+  }
+  return bytes;
 }
 
 /** Empties the window; the first `bytes` are the caller's to fill. */
@@ -159,22 +201,18 @@ export function longBlob(thread: Thread, index: u32): usize {
   return load<u32>(end - <usize>(index + 1) * LONG_ENTRY_BYTES, 4);
 }
 
-/** Writes a frozen batch's effects from entry `from` on, as many as fit; returns the next one. */
+/**
+ * Writes a marked batch's effects from entry `from` on, as many as fit; returns the next one. The header
+ * is the caller's: how many effects there are is known when the last is written.
+ */
 export function encodeBatch(thread: Thread, shard: Shard, from: u32): u32 {
-  beginExchange(thread, from == 0 ? BATCH_HEADER_BYTES : 0);
-  if (from == 0) {
-    const window = exchangeWindow(thread);
-    store<u32>(window, FORM_BATCH);
-    store<u32>(window, shard.logEntries, 4);
-    store<u64>(window, shard.sequence, 8);
-  }
+  beginExchange(thread, 0);
   let index = from;
   for (; index < shard.logEntries; index++) {
     const entry = entryAt(shard, index);
-    const after = <usize>load<u32>(entry, 16);
-    const before = <usize>load<u32>(entry, 20);
-    const record = after == 0 ? before : after;
-    if (!emit(thread, kindOf(before, after), record, load<u64>(entry, 8), false)) break;
+    const kind = <u32>load<u8>(entry, ENTRY_KIND);
+    if (kind == SUPERSEDED) continue;
+    if (!emit(thread, kind, recordOfEntry(entry), load<u64>(entry, 8), false)) break;
   }
   return index;
 }

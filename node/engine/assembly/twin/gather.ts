@@ -7,7 +7,7 @@
  * Nobody but those who add sees a gathered or frozen side, so readers see committed writes only.
  */
 import { GATHERED_MAX, gatheredList, Thread } from '../layout';
-import { bytesOfEffect } from './effects';
+import { bytesAtMost, markBatch } from './effects';
 import { tryLock, unlock, wake } from './lock';
 import { takeSnapshot } from './sections';
 import {
@@ -35,7 +35,7 @@ export function gather(thread: Thread, shard: Shard, reported: u32): void {
   if (added) {
     let bytes = shard.contentBytes;
     for (let index = shard.openEntries; index < shard.logEntries; index++) {
-      bytes += bytesOfEffect(entryAt(shard, index));
+      bytes += bytesAtMost(entryAt(shard, index));
     }
     shard.contentBytes = bytes;
   }
@@ -89,7 +89,10 @@ export function sealGathered(thread: Thread, shard: Shard): i32 {
   const seals =
     shard.state == STATE_GATHERED &&
     shard.batchLeadership == atomic.load<u32>(addressOfShard(shard));
-  if (seals) shard.state = STATE_FROZEN;
+  if (seals) {
+    shard.state = STATE_FROZEN;
+    shard.contentBytes = markBatch(shard);
+  }
   unlock(shard);
   return seals ? SEALED : NOTHING_GATHERED;
 }

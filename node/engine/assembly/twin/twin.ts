@@ -37,6 +37,8 @@ import {
 import { addressOfTable, bytesOfTable, noteRemoval, replace, Table } from './table';
 
 export const LOG_ENTRY_BYTES: u32 = 32;
+/** Byte of an entry, behind the groups, where a sealed batch notes what followers hear of it (effects.ts). */
+export const ENTRY_KIND: usize = 31;
 /** Entries of a log that is kept between batches. */
 export const LOG_ENTRIES_KEPT: u32 = 64;
 
@@ -246,14 +248,21 @@ export function swap(shard: Shard): void {
   atomic.store<u32>(addressOfShard(shard) + offsetof<Shard>('side'), 1 - visibleSide(shard));
 }
 
+/** The slot that an entry names, if a table has the shape of the one where it was; else 0. */
+// @ts-ignore: decorator
+@inline
+export function slotInEntry(table: Table, entry: usize): usize {
+  const place = <usize>load<u32>(entry, 24);
+  if (place == 0 || table.groups != <u32>load<u8>(entry, 28)) return 0;
+  return addressOfTable(table) + place;
+}
+
 /** The slot that holds an entry's `before`, if it is where it was on the other side; else 0. */
 // @ts-ignore: decorator
 @inline
 function samePlace(table: Table, entry: usize, before: u32): usize {
-  const place = <usize>load<u32>(entry, 24);
-  if (place == 0 || table.groups != load<u32>(entry, 28)) return 0;
-  const slot = addressOfTable(table) + place;
-  return load<u32>(slot) == before ? slot : 0;
+  const slot = slotInEntry(table, entry);
+  return slot != 0 && load<u32>(slot) == before ? slot : 0;
 }
 
 /** Applies the log to the side that was visible, then frees what was replaced. */
