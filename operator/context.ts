@@ -68,7 +68,7 @@ export interface Findings {
   /** What a missing Lease waits for, a sentence for each node. */
   readonly silent: Set<string>;
   roll: Roll;
-  /** Generations that rose and are told now: they go into the status. */
+  /** What Leases tell of leaders and data that were lost: it goes into the status. */
   readonly failovers: Failover[];
   /** Whether everything that the spec asks for had been made when this reconcile began. */
   complete: boolean;

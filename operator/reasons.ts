@@ -44,8 +44,8 @@ export const reasons = {
     },
     ShardsUnavailable: {
       status: false,
-      meaning: 'Some shards have no leader that serves.',
-      action: 'Wait a moment; if it stays, see the condition Degraded.',
+      meaning: 'Some shards have no leader that serves, or too few copies in sync to take writes.',
+      action: 'Wait a moment; if it stays, see the conditions Available and Degraded.',
     },
     AwaitingDataLossAcceptance: {
       status: false,
@@ -59,6 +59,12 @@ export const reasons = {
       meaning: 'Nodes are being replaced, one at a time, to carry out a change of the spec.',
       action: nothing,
     },
+    ChangingCopies: {
+      status: false,
+      meaning:
+        'Copies are being added or taken away, as replicationFactor or minInSyncReplicas asks.',
+      action: nothing,
+    },
     Paused: {
       status: false,
       meaning: 'spec.paused is true, and the spec is not carried out.',
@@ -66,7 +72,11 @@ export const reasons = {
     },
   },
   Available: {
-    ShardsLed: { status: true, meaning: 'Every shard has a leader that serves.', action: nothing },
+    ShardsLed: {
+      status: true,
+      meaning: 'Every shard has a leader that serves, and minInSyncReplicas copies in sync.',
+      action: nothing,
+    },
     Creating: {
       status: false,
       meaning: 'The cluster has never been available yet.',
@@ -76,6 +86,12 @@ export const reasons = {
       status: false,
       meaning: 'Some shards have no leader that serves; the others work.',
       action: 'Wait a moment; if it stays, see the condition Degraded.',
+    },
+    NotEnoughInSync: {
+      status: false,
+      meaning:
+        'Some shards have fewer copies in sync than minInSyncReplicas: they are read and not written.',
+      action: 'Bring back the nodes in the message, or lower minInSyncReplicas.',
     },
   },
   InSync: {
@@ -101,6 +117,17 @@ export const reasons = {
     ReplacingNodes: {
       status: true,
       meaning: 'Nodes are being replaced, one at a time.',
+      action: nothing,
+    },
+    ChangingCopies: {
+      status: true,
+      meaning:
+        'Copies are being added or taken away, as replicationFactor or minInSyncReplicas asks.',
+      action: nothing,
+    },
+    CatchingUp: {
+      status: true,
+      meaning: 'Copies that came back catch up with their leaders.',
       action: nothing,
     },
     RestoringShards: {
@@ -206,8 +233,9 @@ export const reasons = {
 /** Every Event: reason -> what it tells. */
 export const events = {
   Creating: 'The objects of the cluster are being made.',
-  Available: 'Every shard has a leader.',
-  Unavailable: 'Some shards have no leader that serves.',
+  Available: 'Every shard has a leader, and enough copies in sync.',
+  Unavailable: 'Some shards have no leader that serves, or too few copies in sync to take writes.',
+  Failover: 'Shards lost their leader; other copies, which had all of the data, lead them now.',
   ShardsReset: 'Shards that lost all copies were started again empty.',
   DataLossHeld: 'Shards lost all copies and wait for a person.',
   AwaitingDataLossAcceptance: 'A change of the spec waits until a person accepts the loss of data.',

@@ -197,6 +197,96 @@ describe('total loss of shards', () => {
   });
 });
 
+describe('the loss of nodes that have copies of each other', () => {
+  let world: World;
+  beforeEach(async () => {
+    world = await World.start();
+    world.create({ replicationFactor: 2 });
+    await world.settle();
+  });
+  afterEach(() => world[Symbol.asyncDispose]());
+
+  const generations = () =>
+    [0, 1, 2, 3, 4, 5].map((shard) =>
+      Number(
+        world.get(RESOURCES.Lease, `demo-shard-${shard}`).metadata.annotations?.[
+          'rdb.dev/generation'
+        ],
+      ),
+    );
+
+  it('loses nothing while one of them lives, and tells the failover once', async () => {
+    world.kubernetes.restartContainer('demo-0');
+    await world.settle();
+    expect(world.cluster.status?.lastFailovers).to.deep.equal([]);
+    world.offsetMs += limits.failoverSettledMs;
+    await world.settle();
+    expect(generations()).to.deep.equal([1, 1, 1, 1, 1, 1]);
+    expect(world.cluster.status?.lastFailovers).to.have.length(1);
+    expect(world.cluster.status?.lastFailovers?.[0]).to.include({
+      node: 'demo-0',
+      cause: 'LeaderLost',
+      shards: 2,
+      detectionMilliseconds: 1000,
+      promotionMilliseconds: 5,
+    });
+    const events = world.list(RESOURCES.Event) as unknown as { reason: string; note: string }[];
+    const told = events.filter(({ reason }) => reason === 'Failover');
+    expect(told).to.have.length(1);
+    expect(told[0]?.note).to.contain('demo-0 lost the lead of shards 0-1 (LeaderLost)');
+    expect(world.reasonOf('Degraded')).to.equal('NoFault');
+    const writes = world.api.writes.length;
+    world.restartOperator();
+    await world.reconcile();
+    world.offsetMs += limits.failoverSettledMs;
+    await world.reconcile();
+    expect(world.api.writes.length).to.equal(writes);
+  });
+
+  it('waits under Hold, the default, until a person accepts the loss of every copy', async () => {
+    world.kubernetes.nodesAct = false;
+    for (const node of ['demo-0', 'demo-1', 'demo-2']) world.kubernetes.restartContainer(node);
+    world.kubernetes.nodesAct = true;
+    world.offsetMs += limits.vanishedMs * 2;
+    await world.settle();
+    expect(generations()).to.deep.equal([1, 1, 1, 1, 1, 1]);
+    expect(world.cluster.status?.shards).to.include({ lost: 6, led: 0 });
+    expect(world.condition('Degraded')?.reason).to.equal('DataLossHeld');
+    world.annotate({ [annotations.acceptDataLoss]: '0-5' });
+    await world.settle();
+    expect(generations()).to.deep.equal([2, 2, 2, 2, 2, 2]);
+    expect(world.cluster.metadata.annotations).to.deep.equal({});
+    expect(world.cluster.status?.shards).to.include({ lost: 0, led: 6, inSync: 6 });
+  });
+
+  it('gives a lost shard to a node that is there', async () => {
+    world.kubernetes.nodesAct = false;
+    for (const node of ['demo-0', 'demo-1', 'demo-2']) world.kubernetes.restartContainer(node);
+    const lease = () => world.get(RESOURCES.Lease, 'demo-shard-0');
+    const first = lease().metadata.annotations?.['rdb.dev/assignment']?.split(',')[0] ?? '';
+    world.kubernetes.broken.add(first);
+    world.kubernetes.act();
+    world.kubernetes.nodesAct = true;
+    world.annotate({ [annotations.acceptDataLoss]: '0' });
+    await world.settle();
+    expect(lease().spec?.['holderIdentity']).to.be.a('string').and.not.contain(first);
+  });
+
+  it('says so where too few copies are in sync to take writes', async () => {
+    world.editSpec({ minInSyncReplicas: 2 });
+    await world.settle();
+    world.kubernetes.broken.add('demo-2');
+    await world.settle();
+    expect(world.condition('Available')).to.include({ status: 'False', reason: 'NotEnoughInSync' });
+    expect(world.condition('Available')?.message).to.contain('not ready: demo-2');
+    expect(world.reasonOf('Ready')).to.equal('ShardsUnavailable');
+    expect(world.cluster.status?.shards).to.include({ led: 6 });
+    world.kubernetes.broken.clear();
+    await world.settle();
+    expect(world.reasonOf('Available')).to.equal('ShardsLed');
+  });
+});
+
 describe('a shard Lease that was deleted', () => {
   let world: World;
   beforeEach(async () => {

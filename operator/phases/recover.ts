@@ -20,6 +20,7 @@ import { limits } from '../limits.ts';
 import { annotations } from '../names.ts';
 import { annotationOf, type Pod } from '../objects.ts';
 import type { Observed, ObservedNode } from '../observe.ts';
+import { isReady } from '../plan/health.ts';
 import { findLosses, type Loss, lossOf } from '../plan/losses.ts';
 
 export async function recover(context: Context): Promise<void> {
@@ -40,7 +41,7 @@ export async function recover(context: Context): Promise<void> {
 export function judge(context: Context, loss: Loss): 'now' | 'later' | 'held' {
   const { acceptance, resolved, nowMs } = context;
   if (acceptance.shards.has(loss.shard)) return 'now';
-  if (isReplacement(context, loss.node))
+  if (loss.nodes.every((node) => isReplacement(context, node)))
     return loss.cause === 'PodVanished' ? due(loss, nowMs) : 'now';
   return resolved.totalLoss === 'Hold' ? 'held' : due(loss, nowMs);
 }
@@ -66,7 +67,10 @@ async function restart(context: Context, loss: Loss): Promise<void> {
   if (lease === undefined) return;
   const parsed = parseShardLease(lease);
   if (!parsed.ok) return;
-  const fresh = await reread(context, store, loss.node);
+  let fresh = seen;
+  for (const node of new Set(parsed.content.inSync.map((member) => member.node))) {
+    fresh = await reread(context, store, { seen: fresh, node });
+  }
   const again = lossOf(parsed.content.inSync, fresh, {
     memory: tools.memory,
     nowMs: tools.nowMs(),
@@ -74,7 +78,7 @@ async function restart(context: Context, loss: Loss): Promise<void> {
   if (again === undefined || judge(context, { ...again, shard: loss.shard }) !== 'now') {
     return lookAgain(found, limits.failoverSettledMs);
   }
-  const next = nextGeneration(parsed.content, { ...loss, ...again }, tools.nowMs());
+  const next = nextGeneration(parsed.content, { ...loss, ...again }, fresh, tools.nowMs());
   const outcome = await store.update(lease, formatShardLease(next, tools.nowMs()));
   if (outcome.kind === 'won') {
     found.lost.delete(loss.shard);
@@ -85,15 +89,28 @@ async function restart(context: Context, loss: Loss): Promise<void> {
   }
 }
 
-function nextGeneration(content: ShardLeaseContent, loss: Loss, nowMs: number): ShardLeaseContent {
+/** A node that is there comes first: the first of the assignment takes a Lease that is free. */
+function nextGeneration(
+  content: ShardLeaseContent,
+  loss: Loss,
+  { nodes }: Observed,
+  nowMs: number,
+): ShardLeaseContent {
+  const there = new Set(nodes.filter(({ pod }) => isReady(pod)).map(({ name }) => name));
+  const { assignment } = content;
   return {
     ...content,
+    assignment: [
+      ...assignment.filter((node) => there.has(node)),
+      ...assignment.filter((node) => !there.has(node)),
+    ],
     inSync: [],
     leader: undefined,
     generation: content.generation + 1,
     revision: content.revision + 1,
     lastFailover: {
-      node: loss.node,
+      // The one that led, if it is told.
+      node: content.leader?.node ?? loss.node,
       cause: loss.cause,
       time: new Date(nowMs).toISOString(),
       detectionMilliseconds: Math.max(0, Math.round(nowMs - loss.sinceMs)),
@@ -103,8 +120,12 @@ function nextGeneration(content: ShardLeaseContent, loss: Loss, nowMs: number): 
 }
 
 /** What was seen, with one node as the API server knows it now. */
-async function reread(context: Context, store: LeaseAdmin, node: string): Promise<Observed> {
-  const { seen, cluster, tools } = context;
+async function reread(
+  context: Context,
+  store: LeaseAdmin,
+  { seen, node }: { readonly seen: Observed; readonly node: string },
+): Promise<Observed> {
+  const { cluster, tools } = context;
   const old = seen.nodes.find(({ name }) => name === node);
   if (old === undefined) return seen;
   const { namespace, name } = cluster.metadata;

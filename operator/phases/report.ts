@@ -7,10 +7,11 @@ import { canonicalJson, type Json } from '../json.ts';
 import { buildStatus } from '../plan/status.ts';
 import type { EventReason } from '../reasons.ts';
 import { asObject, type Condition, type RDbCluster, type RDbClusterStatus } from '../resource.ts';
-import { rememberTold, settleAcceptance, tellRises } from './tell.ts';
+import { rememberTold, settleAcceptance, tellFailovers, tellRises } from './tell.ts';
 
 export async function report(context: Context): Promise<RDbClusterStatus> {
   const told = await tellRises(context);
+  await tellFailovers(context);
   const cluster = await settleAcceptance(context);
   const status = buildStatus(context);
   if (!isSame(context.cluster.status, status)) {
@@ -44,6 +45,7 @@ const TELLINGS: readonly Telling[] = [
   { condition: 'Progressing', reason: 'Creating', event: 'Creating', type: 'Normal' },
   { condition: 'Available', reason: 'ShardsLed', event: 'Available', type: 'Normal' },
   { condition: 'Available', reason: 'ShardsWithoutLeader', event: 'Unavailable', type: 'Warning' },
+  { condition: 'Available', reason: 'NotEnoughInSync', event: 'Unavailable', type: 'Warning' },
   { condition: 'Degraded', reason: 'DataLossHeld', event: 'DataLossHeld', type: 'Warning' },
   { condition: 'Degraded', reason: 'ForeignObject', event: 'ForeignObject', type: 'Warning' },
   { condition: 'Degraded', reason: 'Forbidden', event: 'Forbidden', type: 'Warning' },

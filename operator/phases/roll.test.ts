@@ -118,3 +118,97 @@ describe('replacing nodes', () => {
     expect(deleted).to.deep.equal([]);
   });
 });
+
+describe('replacing nodes that have copies of each other', () => {
+  let world: World;
+  beforeEach(async () => {
+    world = await World.start();
+    world.create({ replicationFactor: 3 });
+    await world.settle();
+  });
+  afterEach(() => world[Symbol.asyncDispose]());
+
+  function deletions(): string[] {
+    const deleted: string[] = [];
+    world.api.objects.onChange(({ resource, before, after }) => {
+      if (resource.kind === 'Pod' && after === undefined && before !== undefined) {
+        deleted.push(before.metadata.name);
+      }
+    });
+    return deleted;
+  }
+
+  it('asks nobody, and goes on only while all copies are in sync', async () => {
+    const deleted = deletions();
+    let unwhole = 0;
+    world.api.objects.onChange(({ resource, after }) => {
+      if (resource.kind !== 'Pod' || after !== undefined) return;
+      const sets = world
+        .list(RESOURCES.Lease)
+        .map(({ metadata }) => metadata.annotations?.['rdb.dev/in-sync'])
+        .filter((set) => set !== undefined);
+      unwhole += sets.filter((set) => set.split(',').length < 3).length;
+    });
+    world.editSpec({ image: 'rdb.dev/r-db:next' });
+    await world.settle();
+    expect(deleted).to.deep.equal(['demo-2', 'demo-1', 'demo-0']);
+    expect(unwhole).to.equal(0);
+    expect(world.reasonOf('Ready')).to.equal('Ready');
+    expect(world.eventReasons()).not.to.include('ShardsReset');
+    const generations = world
+      .list(RESOURCES.Lease)
+      .map(({ metadata }) => metadata.annotations?.['rdb.dev/generation'] ?? '1');
+    expect(new Set(generations)).to.deep.equal(new Set(['1']));
+  });
+
+  it('waits while a copy catches up, and says of which shards', async () => {
+    const deleted = deletions();
+    world.editSpec({ image: 'rdb.dev/r-db:next' });
+    await world.reconcile();
+    world.kubernetes.act();
+    await world.reconcile();
+    world.kubernetes.stuck.add('demo-2');
+    await world.settle();
+    expect(deleted).to.deep.equal(['demo-2']);
+    expect(world.condition('Progressing')).to.include({ reason: 'ReplacingNodes' });
+    expect(world.condition('Progressing')?.message).to.match(/demo-0, demo-1; first all copies/);
+    world.kubernetes.stuck.clear();
+    await world.settle();
+    expect(deleted).to.deep.equal(['demo-2', 'demo-1', 'demo-0']);
+  });
+
+  it('takes first who leads least', async () => {
+    const deleted = deletions();
+    for (const shard of [0, 1, 2]) {
+      world.edit(RESOURCES.Lease, `demo-shard-${shard}`, (lease) => ({
+        ...lease,
+        metadata: {
+          ...lease.metadata,
+          annotations: {
+            ...lease.metadata.annotations,
+            'rdb.dev/assignment': 'demo-2,demo-1,demo-0',
+          },
+        },
+      }));
+    }
+    await world.settle();
+    world.editSpec({ image: 'rdb.dev/r-db:next' });
+    await world.reconcile();
+    await world.reconcile();
+    world.kubernetes.act();
+    await world.reconcile();
+    expect(deleted).to.deep.equal(['demo-0']);
+  });
+
+  it('mends a mistake though the broken node is in no set', async () => {
+    world.kubernetes.broken.add('demo-2');
+    world.editSpec({ image: 'rdb.dev/r-db:broken' });
+    await world.settle();
+    world.kubernetes.broken.clear();
+    const deleted = deletions();
+    world.editSpec({ image: 'rdb.dev/r-db:test' });
+    await world.settle();
+    expect(deleted).to.deep.equal(['demo-2']);
+    expect(world.reasonOf('Ready')).to.equal('Ready');
+  });
+});

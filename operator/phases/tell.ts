@@ -1,9 +1,11 @@
-/** Around the report: losses of data are told once, a person's word is taken back once it is carried out. */
+/** Around the report: failovers and losses of data are told once, a person's word is taken back once it is carried out. */
 import { RESOURCES } from '@r-db/kubernetes/resources.ts';
-import { rangesText } from '../conditions.ts';
+import { namesText, rangesText } from '../conditions.ts';
 import { type Context, lookAgain } from '../context.ts';
 import { guarded } from '../ensure.ts';
+import { limits } from '../limits.ts';
 import { annotations } from '../names.ts';
+import { belongsTo, type FailoverGroup, findFailovers } from '../plan/failovers.ts';
 import { isReady } from '../plan/health.ts';
 import { findRises, formatTold, readTold, type Told, toldNow } from '../plan/told.ts';
 import { asCluster, asObject, type RDbCluster } from '../resource.ts';
@@ -24,11 +26,56 @@ export async function tellRises(context: Context): Promise<Told | undefined> {
     await tools.events.record(cluster, {
       reason: 'ShardsReset',
       type: 'Warning',
-      message: `${shards} shards of ${node} lost their only copy (${cause}) and were started again empty`,
+      message: `${shards} shards of ${node} lost every copy (${cause}) and were started again empty`,
       occasion: `${node} ${cause} ${list}`,
     });
   }
   return toldNow(seen, told, nowMs);
+}
+
+/**
+ * Failovers that lost nothing: an Event for each, then they go into the status, where one that is there has been
+ * told. Not before the last shard has joined: a node leads many.
+ */
+export async function tellFailovers(context: Context): Promise<void> {
+  const { seen, cluster, tools, nowMs, found } = context;
+  const known = cluster.status?.lastFailovers ?? [];
+  const oldest = known.length < limits.lastFailoversMax ? undefined : known.at(-1);
+  for (const group of findFailovers(seen)) {
+    const { failover } = group;
+    if (oldest !== undefined && failover.lastTime <= oldest.lastTime) continue;
+    const { node, cause, firstTime, lastTime } = failover;
+    const isKnown = known.some((other) => belongsTo(failover, other));
+    const fact = `${cluster.metadata.uid} failover ${node} ${cause} ${lastTime}`;
+    const leftMs = isKnown ? 0 : tools.memory.since(fact, nowMs) + limits.failoverSettledMs - nowMs;
+    if (leftMs > 0) {
+      lookAgain(found, leftMs);
+      continue;
+    }
+    found.failovers.push(failover);
+    // Kubernetes forgets Events: an old one must not come a second time.
+    if (isKnown || nowMs - Date.parse(lastTime) > limits.eventAgeMaxMs) continue;
+    await tools.events.record(cluster, {
+      reason: 'Failover',
+      type: 'Warning',
+      message: failoverText(context, group),
+      occasion: `${node} ${cause} ${firstTime}`,
+    });
+  }
+}
+
+function failoverText({ seen }: Context, { failover, shards }: FailoverGroup): string {
+  const heirs = new Map<string, number>();
+  for (const shard of shards) {
+    const leader = seen.shards.get(shard)?.content?.leader?.node ?? 'nobody';
+    heirs.set(leader, (heirs.get(leader) ?? 0) + 1);
+  }
+  const { node, cause, detectionMilliseconds = 0, promotionMilliseconds = 0 } = failover;
+  const to = [...heirs].sort().map(([leader, count]) => `${leader} (${count})`);
+  return (
+    `${node} lost the lead of shards ${rangesText(shards)} (${cause}); now they are led by ${namesText(to)}. ` +
+    `Detection took ${detectionMilliseconds} ms at most, promotion ${promotionMilliseconds} ms`
+  );
 }
 
 /** After the status holds them. */

@@ -6,9 +6,14 @@ import { annotations } from '../names.ts';
 import type { Failover } from '../resource.ts';
 import { unevenness } from './assign.ts';
 import { isReady, podFault } from './health.ts';
+import { isLoss } from './losses.ts';
 
 export interface Judged {
   readonly led: ReadonlySet<number>;
+  /** Shards that are led and have too few copies in sync to take writes. */
+  readonly tooFew: readonly number[];
+  /** Shards of which a copy is missing or not in sync. */
+  readonly unwhole: readonly number[];
   readonly lastFailovers: readonly Failover[];
 }
 
@@ -17,7 +22,7 @@ export function judgeConditions(context: Context, judged: Judged): Finding[] {
   return [
     judgeReady(context, judged),
     judgeAvailable(context, judged),
-    judgeInSync(context),
+    judgeInSync(context, judged),
     judgeBalanced(context),
     judgeProgressing(context, judged),
     degraded,
@@ -25,8 +30,9 @@ export function judgeConditions(context: Context, judged: Judged): Finding[] {
   ];
 }
 
-function judgeReady(context: Context, { led }: Judged): Finding {
+function judgeReady(context: Context, judged: Judged): Finding {
   const { found, resolved, cluster } = context;
+  const { led, tooFew } = judged;
   if (resolved.problems.length > 0 || found.rejected.length > 0) {
     return finding('Ready', 'ConfigurationInvalid', problemText(context));
   }
@@ -36,10 +42,10 @@ function judgeReady(context: Context, { led }: Judged): Finding {
   if (found.held.size > 0) {
     return finding('Ready', 'AwaitingDataLossAcceptance', heldText(context));
   }
-  if (led.size < cluster.spec.shards) {
+  if (led.size < cluster.spec.shards || tooFew.length > 0) {
     if (cluster.spec.paused && !found.complete) return finding('Ready', 'Paused');
     if (isCreating(context)) return finding('Ready', 'Creating', progressText(context, led));
-    return finding('Ready', 'ShardsUnavailable', unledText(context, led));
+    return finding('Ready', 'ShardsUnavailable', unavailableText(context, judged));
   }
   if (found.roll.kind === 'ask' && !cluster.spec.paused) {
     return finding('Ready', 'AwaitingDataLossAcceptance', askText(context));
@@ -51,29 +57,30 @@ function judgeReady(context: Context, { led }: Judged): Finding {
       ? finding('Ready', 'ReplacingNodes', rollText(context))
       : finding('Ready', 'Creating');
   }
+  const changing = changingText(context);
+  if (changing !== undefined) {
+    return cluster.spec.paused
+      ? finding('Ready', 'Paused')
+      : finding('Ready', 'ChangingCopies', changing);
+  }
   return finding('Ready', 'Ready');
 }
 
-function judgeAvailable(context: Context, { led }: Judged): Finding {
+function judgeAvailable(context: Context, judged: Judged): Finding {
+  const { led, tooFew } = judged;
   const { shards } = context.cluster.spec;
-  if (led.size === shards) return finding('Available', 'ShardsLed');
+  if (led.size === shards && tooFew.length === 0) return finding('Available', 'ShardsLed');
   if (isCreating(context)) return finding('Available', 'Creating', progressText(context, led));
-  return finding('Available', 'ShardsWithoutLeader', unledText(context, led));
+  const text = unavailableText(context, judged);
+  return led.size < shards
+    ? finding('Available', 'ShardsWithoutLeader', text)
+    : finding('Available', 'NotEnoughInSync', text);
 }
 
-function judgeInSync({ seen, cluster }: Context): Finding {
-  const { replicationFactor, shards } = cluster.spec;
-  const current = new Map(
-    seen.nodes.map(({ name, lease }) => [name, lease?.content?.member?.incarnation] as const),
-  );
-  const behind: number[] = [];
-  for (let shard = 0; shard < shards; shard++) {
-    const inSync = seen.shards.get(shard)?.content?.inSync ?? [];
-    const alive = inSync.filter(({ node, incarnation }) => current.get(node) === incarnation);
-    if (alive.length < replicationFactor) behind.push(shard);
-  }
-  if (behind.length === 0) return finding('InSync', 'AllInSync');
-  const text = `Shards ${rangesText(behind)} have fewer copies in sync than ${replicationFactor}`;
+function judgeInSync({ cluster }: Context, { unwhole }: Judged): Finding {
+  if (unwhole.length === 0) return finding('InSync', 'AllInSync');
+  const { replicationFactor } = cluster.spec;
+  const text = `Shards ${rangesText(unwhole)} have not all of their ${replicationFactor} copies in sync`;
   return finding('InSync', 'ReplicasOutOfSync', text);
 }
 
@@ -96,7 +103,7 @@ function judgeBalanced({ seen }: Context): Finding {
   );
 }
 
-function judgeProgressing(context: Context, { led }: Judged): Finding {
+function judgeProgressing(context: Context, { led, unwhole }: Judged): Finding {
   const { found, cluster, resolved, seen } = context;
   if (cluster.spec.paused) return finding('Progressing', 'Paused');
   if (
@@ -135,6 +142,15 @@ function judgeProgressing(context: Context, { led }: Judged): Finding {
       'Progressing',
       isCreating(context) || !found.complete ? 'Creating' : 'StartingNodes',
       progressText(context, led),
+    );
+  }
+  const changing = changingText(context);
+  if (changing !== undefined) return finding('Progressing', 'ChangingCopies', changing);
+  if (unwhole.length > 0) {
+    return finding(
+      'Progressing',
+      'CatchingUp',
+      `Copies of shards ${rangesText(unwhole)} are catching up`,
     );
   }
   return finding('Progressing', 'Stable');
@@ -240,17 +256,53 @@ function askText(context: Context): string {
 }
 
 function rollText({ found }: Context): string {
-  const outdated = found.roll.kind === 'done' ? [] : found.roll.outdated;
-  return `Still to be replaced: ${namesText(outdated)}`;
+  const { roll } = found;
+  const outdated = roll.kind === 'done' ? [] : roll.outdated;
+  const unwhole = roll.kind === 'wait' ? roll.unwhole : [];
+  const waits =
+    unwhole.length === 0
+      ? ''
+      : `; first all copies of shards ${rangesText(unwhole)} must be in sync`;
+  return `Still to be replaced: ${namesText(outdated)}${waits}`;
 }
 
-function unledText({ cluster, seen }: Context, led: ReadonlySet<number>): string {
+/** What of the number of copies is not carried out yet. */
+function changingText({ seen, cluster, resolved, found }: Context): string | undefined {
+  if (!found.complete) return undefined;
+  const { replicationFactor, minInSyncReplicas = Math.ceil(replicationFactor / 2) } = cluster.spec;
+  const others = [...seen.shards].flatMap(([shard, { content }]) =>
+    content !== undefined && content.assignment.length !== replicationFactor ? [shard] : [],
+  );
+  if (others.length > 0) {
+    return `Shards ${rangesText(others)} have not ${replicationFactor} copies assigned yet`;
+  }
+  if (resolved.minInSyncReplicas === minInSyncReplicas) return undefined;
+  return (
+    `minInSyncReplicas stays ${resolved.minInSyncReplicas} until every shard has ` +
+    `${minInSyncReplicas} copies in sync`
+  );
+}
+
+function unavailableText(context: Context, { led, tooFew }: Judged): string {
+  if (led.size < context.cluster.spec.shards) return unledText(context, led);
+  const { minInSyncReplicas } = context.resolved;
+  return (
+    `Shards ${rangesText(tooFew)} take no writes: fewer than ${minInSyncReplicas} of their copies ` +
+    `are in sync${unreadyText(context)}`
+  );
+}
+
+function unreadyText({ seen }: Context): string {
+  const nodes = seen.nodes.filter(({ pod }) => !isReady(pod)).map(({ name }) => name);
+  return nodes.length === 0 ? '' : `; not ready: ${namesText(nodes)}`;
+}
+
+function unledText(context: Context, led: ReadonlySet<number>): string {
+  const { cluster } = context;
   const unled = Array.from({ length: cluster.spec.shards }, (_, shard) => shard).filter(
     (shard) => !led.has(shard),
   );
-  const nodes = seen.nodes.filter(({ pod }) => !isReady(pod)).map(({ name }) => name);
-  const which = nodes.length === 0 ? '' : `; not ready: ${namesText(nodes)}`;
-  return `Shards ${rangesText(unled)} have no leader that serves${which}`;
+  return `Shards ${rangesText(unled)} have no leader that serves${unreadyText(context)}`;
 }
 
 function progressText({ cluster, seen }: Context, led: ReadonlySet<number>): string {
@@ -278,7 +330,7 @@ function resetText(
   lastFailovers: readonly Failover[],
 ): string | undefined {
   const recent = lastFailovers.filter(
-    ({ lastTime }) => nowMs - Date.parse(lastTime) < limits.resetToldMs,
+    ({ cause, lastTime }) => isLoss(cause) && nowMs - Date.parse(lastTime) < limits.resetToldMs,
   );
   for (const { lastTime } of recent) {
     lookAgain(found, Date.parse(lastTime) + limits.resetToldMs - nowMs);

@@ -11,6 +11,19 @@ import type { Observed, ObservedNode } from '../observe.ts';
 /** Causes of a loss: CamelCase words that stand in Leases, the status and Events. */
 export type LossCause = 'ContainerRestarted' | 'PodEnded' | 'PodVanished';
 
+/** Also how a node that shut down with the only copy is told, which writes no cause. */
+const LOSS_CAUSES: ReadonlySet<string> = new Set<LossCause | 'NodeShutDown'>([
+  'ContainerRestarted',
+  'NodeShutDown',
+  'PodEnded',
+  'PodVanished',
+]);
+
+/** Whether a failover of this cause started shards again empty; else others had all of the data. */
+export function isLoss(cause: string): boolean {
+  return LOSS_CAUSES.has(cause);
+}
+
 export type MemberState =
   | { readonly kind: 'present' }
   /** Certainly gone. */
@@ -20,7 +33,10 @@ export type MemberState =
 
 export interface Loss {
   readonly shard: number;
+  /** Whose end was the last, or is the least certain. */
   readonly node: string;
+  /** All whose copies are gone. */
+  readonly nodes: readonly string[];
   readonly cause: LossCause;
   /** When it may be acted on without a person's word; in the past if it is certain. */
   readonly dueMs: number;
@@ -50,13 +66,14 @@ export function lossOf(
   context: LossContext,
 ): Omit<Loss, 'shard'> | undefined {
   const states = inSync.map((member) => ({ member, state: memberState(member, seen, context) }));
+  const nodes = [...new Set(inSync.map(({ node }) => node))];
   let latest: Omit<Loss, 'shard'> | undefined;
   for (const { member, state } of states) {
     if (state.kind === 'present') return undefined;
     const sinceMs = state.kind === 'gone' ? context.nowMs : state.sinceMs;
     const dueMs = state.kind === 'gone' ? 0 : state.sinceMs + limits.vanishedMs;
     if (latest === undefined || dueMs > latest.dueMs) {
-      latest = { node: member.node, cause: state.cause, dueMs, sinceMs };
+      latest = { node: member.node, nodes, cause: state.cause, dueMs, sinceMs };
     }
   }
   return latest;

@@ -2,13 +2,19 @@
 import { annotations } from '../names.ts';
 import { annotationOf } from '../objects.ts';
 import type { Observed, ObservedNode } from '../observe.ts';
+import { copiesOf, unwholeShards } from './copies.ts';
 import { isReady, isTerminating } from './health.ts';
 
 export type Roll =
   /** Every pod has the wanted template. */
   | { readonly kind: 'done' }
-  /** A pod comes or goes, or a new one is not ready: one at a time. */
-  | { readonly kind: 'wait'; readonly outdated: readonly string[] }
+  /** A pod comes or goes, a new one is not ready, or copies are not in sync: one at a time. */
+  | {
+      readonly kind: 'wait';
+      readonly outdated: readonly string[];
+      /** Shards of which all copies must be in sync first. */
+      readonly unwhole: readonly number[];
+    }
   /** The next one holds the only copy of some shards, and nobody accepted the loss. */
   | { readonly kind: 'ask'; readonly outdated: readonly string[] }
   | {
@@ -17,6 +23,10 @@ export type Roll =
       readonly outdated: readonly string[];
     };
 
+/**
+ * One at a time: a pod that serves is replaced only while every copy of every shard is in sync, so that others have
+ * all of its data, and lead its shards when it goes. `accepted`: a person said that data may go.
+ */
 export function planRoll(
   seen: Observed,
   { hash, accepted }: { readonly hash: string; readonly accepted: boolean },
@@ -31,17 +41,42 @@ export function planRoll(
     seen.nodes.some(({ pod }) => pod !== undefined && isTerminating(pod)) ||
     // A new pod that does not become ready stops the roll: the next would fare no better.
     fresh.some(({ pod }) => !isReady(pod));
-  if (busy) return { kind: 'wait', outdated: names };
-  // Those that serve nobody first, then from the highest ordinal down, as StatefulSets do.
-  const order = [...outdated].sort(
+  if (busy) return { kind: 'wait', outdated: names, unwhole: [] };
+  // One that is not ready and holds nothing is missed by nobody.
+  const idle = outdated.find(({ pod, name }) => !isReady(pod) && !holdsCopy(seen, name));
+  if (idle !== undefined) return { kind: 'replace', node: idle, outdated: names };
+  const [next] = inOrder(seen, outdated);
+  if (next === undefined) return { kind: 'done' };
+  if (accepted) return { kind: 'replace', node: next, outdated: names };
+  const harmless = inOrder(seen, outdated).find(({ name }) => !holdsOnlyCopy(seen, name));
+  if (seen.cluster.spec.replicationFactor === 1) {
+    return harmless === undefined
+      ? { kind: 'ask', outdated: names }
+      : { kind: 'replace', node: harmless, outdated: names };
+  }
+  const unwhole = unwholeShards(seen, copiesOf(seen));
+  return unwhole.length === 0
+    ? { kind: 'replace', node: next, outdated: names }
+    : { kind: 'wait', outdated: names, unwhole };
+}
+
+/** Those that serve nobody first, then those that lead least, then from the highest ordinal down. */
+function inOrder(seen: Observed, nodes: readonly ObservedNode[]): ObservedNode[] {
+  const led = (name: string) =>
+    [...seen.shards.values()].filter(({ content }) => content?.leader?.node === name).length;
+  return [...nodes].sort(
     (left, right) =>
-      Number(isReady(left.pod)) - Number(isReady(right.pod)) || right.ordinal - left.ordinal,
+      Number(isReady(left.pod)) - Number(isReady(right.pod)) ||
+      led(left.name) - led(right.name) ||
+      right.ordinal - left.ordinal,
   );
-  const harmless = order.find((node) => !holdsOnlyCopy(seen, node.name));
-  const node = harmless ?? (accepted ? order[0] : undefined);
-  return node === undefined
-    ? { kind: 'ask', outdated: names }
-    : { kind: 'replace', node, outdated: names };
+}
+
+/** Whether the node is in some in-sync set. A Lease that nobody can read counts as such. */
+function holdsCopy(seen: Observed, node: string): boolean {
+  return [...seen.shards.values()].some(
+    ({ content }) => content === undefined || content.inSync.some((member) => member.node === node),
+  );
 }
 
 /** Whether some shard's in-sync set is this node alone. A Lease that nobody can read counts as such. */

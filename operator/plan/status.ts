@@ -7,20 +7,23 @@ import type { Observed } from '../observe.ts';
 import type { RDbClusterStatus, ShardCounts } from '../resource.ts';
 import { judgeConditions } from './conditions.ts';
 import { copiesOf, ledShards, unwholeShards } from './copies.ts';
+import { mergeFailovers } from './failovers.ts';
 import { isReady } from './health.ts';
-import { mergeFailovers } from './told.ts';
 
 export function buildStatus(context: Context): RDbClusterStatus {
   const { cluster, seen, resolved, found, nowMs } = context;
   const before = cluster.status ?? {};
+  const copies = copiesOf(seen);
   const led = ledShards(seen);
+  const tooFew = [...led].filter((shard) => copies(shard).inSync.size < resolved.minInSyncReplicas);
+  const unwhole = unwholeShards(seen, copies);
   const generation = cluster.metadata.generation;
   const lastFailovers = mergeFailovers(before.lastFailovers ?? [], found.failovers);
   const version = versionText(seen);
   const figures = shownFigures(before, context.figures);
   const conditions = conditionsOf(
     before.conditions ?? [],
-    judgeConditions(context, { led, lastFailovers }),
+    judgeConditions(context, { led, tooFew, unwhole, lastFailovers }),
     { generation, nowMs },
   );
   return {
@@ -31,7 +34,7 @@ export function buildStatus(context: Context): RDbClusterStatus {
     ...(version === '' ? {} : { version }),
     minInSyncReplicas: resolved.minInSyncReplicas,
     totalLoss: resolved.totalLoss,
-    shards: shardCounts(context),
+    shards: shardCounts(context, led.size, unwhole.length),
     ...figures,
     lastFailovers: lastFailovers.map((failover) => ({
       ...failover,
@@ -42,10 +45,8 @@ export function buildStatus(context: Context): RDbClusterStatus {
   };
 }
 
-function shardCounts({ seen, cluster, found }: Context): ShardCounts {
+function shardCounts({ cluster, found }: Context, led: number, behind: number): ShardCounts {
   const { shards: total } = cluster.spec;
-  const led = ledShards(seen).size;
-  const behind = unwholeShards(seen, copiesOf(seen)).length;
   return {
     total,
     led,

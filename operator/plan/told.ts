@@ -8,6 +8,8 @@ import { annotations } from '../names.ts';
 import { annotationOf, type KubernetesObject } from '../objects.ts';
 import type { Observed } from '../observe.ts';
 import type { Failover } from '../resource.ts';
+import { joined } from './failovers.ts';
+import { isLoss } from './losses.ts';
 
 export interface Told {
   /** Milliseconds since 1970. */
@@ -66,7 +68,10 @@ export function findRises(
     youngestMs = Math.max(youngestMs, memory.since(fact, nowMs));
     shards.set(shard, generation);
     // A node that shuts down releases its shards without a failover of its own.
-    const own = lastFailover !== undefined && Date.parse(lastFailover.time) > told.timeMs;
+    const own =
+      lastFailover !== undefined &&
+      isLoss(lastFailover.cause) &&
+      Date.parse(lastFailover.time) > told.timeMs;
     const failover: Failover = {
       node: own ? lastFailover.node : (assignment[0] ?? ''),
       cause: own ? lastFailover.cause : 'NodeShutDown',
@@ -92,48 +97,4 @@ export function toldNow(seen: Observed, told: Told, nowMs: number): Told {
     Math.max(generation, seen.shards.get(shard)?.content?.generation ?? 1),
   );
   return { timeMs: nowMs, generations };
-}
-
-/** New ones joined to those in the status that they belong to; newest first, bounded. */
-export function mergeFailovers(
-  before: readonly Failover[],
-  found: readonly Failover[],
-): readonly Failover[] {
-  if (found.length === 0) return before;
-  const merged = [...before];
-  for (const failover of found) {
-    const index = merged.findIndex((other) => belongsTo(failover, other));
-    const other = merged[index];
-    if (other === undefined) merged.push(failover);
-    // The same shards may be told a second time after a crash: never counted twice.
-    else merged[index] = joined(other, failover, Math.max(other.shards, failover.shards));
-  }
-  return merged
-    .sort((left, right) => Date.parse(right.lastTime) - Date.parse(left.lastTime))
-    .slice(0, limits.lastFailoversMax);
-}
-
-function belongsTo(failover: Failover, other: Failover): boolean {
-  if (failover.node !== other.node || failover.cause !== other.cause) return false;
-  const gapMs = Date.parse(failover.firstTime) - Date.parse(other.lastTime);
-  return Math.abs(gapMs) <= limits.failoverGapMs;
-}
-
-function joined(left: Failover, right: Failover, shards: number): Failover {
-  const detection = larger(left.detectionMilliseconds, right.detectionMilliseconds);
-  const promotion = larger(left.promotionMilliseconds, right.promotionMilliseconds);
-  return {
-    node: left.node,
-    cause: left.cause,
-    shards,
-    firstTime: left.firstTime < right.firstTime ? left.firstTime : right.firstTime,
-    lastTime: left.lastTime > right.lastTime ? left.lastTime : right.lastTime,
-    ...(detection === undefined ? {} : { detectionMilliseconds: detection }),
-    ...(promotion === undefined ? {} : { promotionMilliseconds: promotion }),
-  };
-}
-
-function larger(left: number | undefined, right: number | undefined): number | undefined {
-  if (left === undefined || right === undefined) return left ?? right;
-  return Math.max(left, right);
 }
