@@ -4,13 +4,29 @@
  * The core counts and paces; the shell cuts the committed side (`take-cut`) and installs
  * (`install-cut`). One cut is out at a time for each replica. Entries travel beside the cuts, from the
  * position at which the snapshot began; a record's version tells which of the two is newer.
+ * A new connection begins it again, as parts of it may have gone with the old one.
  * A member of the in-sync set gets none: it would have to drop its copy. It is removed first.
  */
 
 import type { Incarnation } from './identity.ts';
 import type { Input } from './io.ts';
+import { limits } from './limits.ts';
 import type { MessageBody } from './messages.ts';
-import { type Leadership, type Progress, type State, send } from './state.ts';
+import {
+  type Leadership,
+  type Progress,
+  promiseMs,
+  type SendingSnapshot,
+  type State,
+  send,
+} from './state.ts';
+
+export const notBegun: SendingSnapshot = {
+  number: undefined,
+  cuts: 0,
+  out: undefined,
+  resendAtMs: Number.NEGATIVE_INFINITY,
+};
 
 /** Begins a snapshot, or sends again the part that is out. */
 export function sendSnapshot(
@@ -26,7 +42,7 @@ export function sendSnapshot(
   if (member) {
     // It is to be removed first, which is for all rules.
     if (progress.snapshot === undefined) state.changed = true;
-    progress.snapshot ??= { number: undefined, cuts: 0, out: undefined };
+    progress.snapshot ??= notBegun;
     return;
   }
   if (progress.snapshot?.number === undefined || progress.from === undefined) {
@@ -36,7 +52,10 @@ export function sendSnapshot(
     beginSnapshot(state, progress);
   }
   const { snapshot } = progress;
-  if (snapshot?.out !== undefined) send(state, to, leadership, snapshot.out);
+  if (snapshot === undefined) return;
+  const resendAtMs = state.nowMs + promiseMs(state) * limits.resendCutPromises;
+  progress.snapshot = { ...snapshot, resendAtMs };
+  if (snapshot.out !== undefined) send(state, to, leadership, snapshot.out);
 }
 
 /** The shell cut the next part. */
@@ -52,8 +71,7 @@ export function cutTaken(state: State, input: Extract<Input, { kind: 'cut' }>): 
     input.cut === undefined
       ? { kind: 'snapshot-end', snapshot, cuts: index }
       : { kind: 'snapshot-cut', snapshot, index, cut: input.cut };
-  progress.snapshot = { ...sending, out };
-  progress.resendAtMs = nowMs;
+  progress.snapshot = { ...sending, out, resendAtMs: nowMs };
 }
 
 /** A replica can't take entries yet: it lacks what comes before, or its snapshot is not complete. */
@@ -72,8 +90,7 @@ export function snapshotAnswered(
       return; // Told before; the entries are on their way.
     }
     progress.from = body.applied;
-    if (!log.reaches(body.applied))
-      progress.snapshot ??= { number: undefined, cuts: 0, out: undefined };
+    if (!log.reaches(body.applied)) progress.snapshot ??= notBegun;
     progress.sentTo = -1;
     progress.resendAtMs = nowMs;
     return;
@@ -98,7 +115,7 @@ function beginSnapshot(state: State, progress: Progress): void {
   progress.from = from;
   progress.sentTo = from.sequence;
   const out: MessageBody = { kind: 'snapshot-begin', snapshot: number, from };
-  progress.snapshot = { number, cuts: 0, out };
+  progress.snapshot = { number, cuts: 0, out, resendAtMs: state.nowMs };
 }
 
 function askForCut(state: State, to: Incarnation, snapshot: number): void {

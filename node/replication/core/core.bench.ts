@@ -124,7 +124,12 @@ function settle(trios: readonly Trio[]): void {
 function batch(trio: Trio): void {
   const core = trio.cores.get(leader) as ShardCore;
   const sequence = core.positions.last.sequence + 1;
-  step(trio, leader, { kind: 'write', entries: [{ sequence, content, checksum: 1 }] });
+  const executedIn = core.leading?.epoch ?? epoch(0);
+  step(trio, leader, {
+    kind: 'write',
+    epoch: executedIn,
+    entries: [{ sequence, content, checksum: 1 }],
+  });
   if (trio.committed !== sequence) throw new Error(`batch ${sequence} did not commit`);
 }
 

@@ -7,7 +7,7 @@
  * The shell calls `step(input, nowMs)` for everything that happens, in the order in which it happens,
  * and carries out the effects in the order in which they come, before the next `step`. `nowMs` is
  * monotonic. When `wakeAtMs` comes, it steps with `tick`. Every `read-lease` and `write-lease` is
- * answered exactly once, by number; every `create-data` and `drop-data` once. A shell that can't
+ * answered exactly once, by number; every `create-data`, `drop-data` and `stop-writes` once. A shell that can't
  * tell what became of a write answers `unresolved`, never `refused`.
  *
  * In return the core promises:
@@ -30,9 +30,16 @@
  * ## What a shell of several copies does besides
  *
  * - **Batches.** While `writable`, and none is out, it executes commands on the hidden side and gives the batch as
- *   `write`, numbered on from `positions.last`. Then the hidden side is frozen until `commit` (swap, reply,
- *   replay) or `roll-back` comes. Of a batch rolled back with `taken`, nobody knows the outcome: another leader
- *   may commit it, and it then comes back as `apply`.
+ *   `write`, numbered on from `positions.last`, with the epoch in which it executed them. Then the hidden side is frozen until
+ *   `commit` (swap, reply, replay) or `roll-back` comes; a `write` meanwhile is a bug. Of a batch rolled back with
+ *   `taken`, nobody knows the outcome: another leader may commit it, and it then comes back as `apply`. What is
+ *   gathered and not given yet when a leadership ends, the shell rolls back by itself.
+ * - **Hand-over.** After `publish` of `writable: false` comes `stop-writes`: the shell gives what was executed before as
+ *   `write`, as soon as none is out, and then answers `writes-stopped`, also where a leadership ended meanwhile.
+ *   Only then is the Lease given away, so no client hears of a write that was executed and not taken.
+ * - **Memory.** A `message` whose entries or cut this node could not apply comes with `noMemory`: it is not taken, and the
+ *   leader sends it again. The shell puts its free bytes into each acknowledgement that it sends; a leader refuses
+ *   writes, or evicts, by the smaller of its own and `freeBytesMin`: what is out when a member is full waits for it.
  * - **Alone.** While `serving.alone`, nobody else holds a copy or is about to: the engine commits by itself and tells
  *   nothing. Before the `publish` of `alone: false` is done, all that it began so must be committed; from then on it
  *   gathers. What was gathered when `alone: true` comes, it commits at once. (alone)
@@ -66,7 +73,7 @@
 import { advance } from './advance.ts';
 import { assert } from './assert.ts';
 import { Backoff, seededRandom } from './backoff.ts';
-import { cutTaken } from './catch-up.ts';
+import { cutTaken, notBegun } from './catch-up.ts';
 import { hear, receive } from './follower.ts';
 import { startHandOver } from './hand-over.ts';
 import type { Refused } from './heartbeats.ts';
@@ -80,6 +87,7 @@ import { givePromise, takePromise } from './promises.ts';
 import { takeWrite } from './replicate.ts';
 import { beginShutdown, countForbidden } from './shutdown.ts';
 import { type CoreOptions, epochSeen, type Leadership, type State, tell } from './state.ts';
+import { freeBytesMin, type KnownReplica, knownReplicas } from './statistics.ts';
 import { wakeAtMs } from './timers.ts';
 import { LeaseTracker } from './tracker.ts';
 
@@ -127,6 +135,7 @@ export class ShardCore {
       snapshots: 0,
       stopping: false,
       handOverTried: false,
+      stopsOut: 0,
       forbidden: 0,
       stopped: false,
     };
@@ -173,11 +182,21 @@ export class ShardCore {
     return this.#state.serving;
   }
 
+  /** The others as this leader knows them; empty elsewhere. For statistics: counted anew each time. */
+  get replicas(): readonly KnownReplica[] {
+    return knownReplicas(this.#state);
+  }
+
+  /** The smallest number of free bytes that others who may be in the set have told; Infinity: nobody has. */
+  get freeBytesMin(): number {
+    return freeBytesMin(this.#state);
+  }
+
   get stopped(): boolean {
     return this.#state.stopped;
   }
 
-  /** Read-only view for statistics and for the operator's questions while a Lease is lost. */
+  /** The Lease, and what the operator asks while it is lost. Cheap: asked after each step. */
   get known(): Pick<LeaseTracker, 'lastKnown' | 'lost' | 'epochSeen' | 'hasUnresolved'> {
     return this.#state.tracker;
   }
@@ -196,10 +215,10 @@ function take(state: State, input: Input): void {
   switch (input.kind) {
     // These come by the thousand: they say themselves whether they changed more than the log.
     case 'message':
-      receive(state, input.from, input.message);
+      receive(state, input);
       break;
     case 'write':
-      takeWrite(state, input.entries);
+      takeWrite(state, input);
       break;
     case 'promised':
       takePromise(state, input);
@@ -270,6 +289,10 @@ function takeRare(state: State, input: RareInput): void {
         tracker.ignore(`leadership can't be handed to ${input.to}`);
       }
       break;
+    case 'writes-stopped':
+      assert(state.stopsOut > 0, 'no stop of writes was asked for');
+      state.stopsOut--;
+      break;
     case 'data-created':
       assert(state.following === undefined, 'a copy is made anew only in another epoch');
       state.log.reset(start);
@@ -303,7 +326,11 @@ function takePeer(state: State, { incarnation, state: now }: Extract<Input, { ki
   const { peers, leadership, nowMs } = state;
   peers.set(nodeOf(incarnation), { incarnation, state: now });
   const progress = leadership?.progress.get(incarnation);
-  if (progress !== undefined && now === 'up') progress.resendAtMs = nowMs;
+  if (progress === undefined || now !== 'up') return;
+  progress.resendAtMs = nowMs;
+  // Parts of it may have gone with the connection before: a cut that comes late, after newer entries, would bring
+  // back what those removed.
+  if (progress.snapshot !== undefined) progress.snapshot = notBegun;
 }
 
 function takeSettings(state: State, input: Extract<Input, { kind: 'settings' }>): void {

@@ -9,13 +9,17 @@
 import { assert } from './assert.ts';
 import { provide } from './data.ts';
 import type { Epoch, Incarnation } from './identity.ts';
+import type { Input } from './io.ts';
 import { stepDown } from './leadership.ts';
-import { start } from './log.ts';
-import type { MessageBody, ShardMessage } from './messages.ts';
+import { type LogEntry, start } from './log.ts';
+import type { MessageBody } from './messages.ts';
 import { acknowledged } from './replicate.ts';
 import { epochSeen, type Following, holdsCopy, isBroken, type State, send } from './state.ts';
 
-export function receive(state: State, from: Incarnation, message: ShardMessage): void {
+type Told = Extract<Input, { kind: 'message' }>;
+
+export function receive(state: State, told: Told): void {
+  const { from, message } = told;
   const { epoch, generation, body } = message;
   if (body.kind === 'hand-over') {
     state.tracker.observed(body.lease);
@@ -43,7 +47,7 @@ export function receive(state: State, from: Incarnation, message: ShardMessage):
     state.changed = true;
     return;
   }
-  follow(state, from, message);
+  follow(state, told);
 }
 
 /** A higher epoch ends a leadership, whoever tells of it (rule 13). */
@@ -58,16 +62,19 @@ export function hear(state: State, epoch: Epoch): void {
   }
 }
 
-function follow(state: State, from: Incarnation, message: ShardMessage): void {
+function follow(state: State, told: Told): void {
+  const { from, message, noMemory } = told;
   const { epoch, generation, body } = message;
   const following = followingOf(state, from, epoch);
   if (state.data.kind !== 'present' || !state.data.used) {
     state.data = { kind: 'present', generation, used: true };
     state.changed = true;
   }
+  let full = false;
   switch (body.kind) {
     case 'entries':
-      takeEntries(state, following, body);
+      full = noMemory === true && !holdsAll(state, body.entries);
+      takeEntries(state, following, full ? { ...body, entries: [] } : body);
       break;
     case 'commit':
       following.committed = Math.max(following.committed, body.committed);
@@ -78,6 +85,8 @@ function follow(state: State, from: Incarnation, message: ShardMessage): void {
       break;
     case 'snapshot-cut':
       if (following.snapshot?.number === body.snapshot && following.snapshot.cuts === body.index) {
+        full = noMemory === true;
+        if (full) break;
         following.snapshot = { ...following.snapshot, cuts: body.index + 1 };
         state.effects.push({ kind: 'install-cut', cut: body.cut });
       }
@@ -89,7 +98,7 @@ function follow(state: State, from: Incarnation, message: ShardMessage): void {
       }
       break;
   }
-  acknowledge(state, following, from, message);
+  acknowledge(state, following, told, full);
 }
 
 function followingOf(state: State, leader: Incarnation, epoch: Epoch): Following {
@@ -111,6 +120,12 @@ function followingOf(state: State, leader: Incarnation, epoch: Epoch): Following
   state.following = following;
   state.changed = true;
   return following;
+}
+
+/** What comes again needs no more room. */
+function holdsAll({ log }: State, entries: readonly LogEntry[]): boolean {
+  const last = entries.at(-1);
+  return last === undefined || log.holds(last);
 }
 
 function takeEntries(
@@ -151,8 +166,8 @@ function applyCommitted(state: State, { committed, reconciledTo }: Following): v
 function acknowledge(
   state: State,
   { reconciledTo, snapshot }: Following,
-  to: Incarnation,
-  asked: ShardMessage,
+  { from: to, message: asked }: Told,
+  full: boolean,
 ): void {
   const { log, complete, options } = state;
   const { applied } = log;
@@ -166,14 +181,15 @@ function acknowledge(
     applied,
   } as const;
   // As nearly always.
-  if (reconciledTo !== undefined && complete && snapshot === undefined) {
+  const good = reconciledTo !== undefined && complete;
+  if (good && !full && snapshot === undefined) {
     send(state, to, asked, acknowledgement);
     return;
   }
-  const good = reconciledTo !== undefined && complete;
+  const problem = full ? 'out-of-memory' : 'gap';
   send(state, to, asked, {
     ...acknowledgement,
-    ...(good ? {} : { problem: 'gap' as const }),
+    ...(good && !full ? {} : { problem }),
     ...(snapshot === undefined ? {} : { snapshot }),
   });
 }

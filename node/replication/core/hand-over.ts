@@ -1,7 +1,7 @@
 /**
  * Giving leadership to another member (rule 12): drain, upgrade, rebalance.
  *
- * The leader takes no more writes, waits for the batch that is out, stops reads, and sends the
+ * The leader stops writes, waits for those that were executed and for the batch that is out, stops reads, and sends the
  * compare-and-set. Unless that is refused, it serves again only after winning another one on the same version:
  * the tracker keeps the unresolved edit among the possible ones, and that stops reads and writes.
  */
@@ -11,6 +11,7 @@ import { inSyncSets } from './in-sync.ts';
 import type { CurrentLease } from './lease.ts';
 import { limits } from './limits.ts';
 import { isUp } from './replicate.ts';
+import { publish } from './serving.ts';
 import { type Intent, isBroken, type Leadership, promiseMs, type State, send } from './state.ts';
 
 /** Begins it, if the target may lead and nothing stands against it. */
@@ -20,6 +21,10 @@ export function startHandOver(state: State, to: Incarnation): boolean {
   if (to === options.self || !mayLead(state, to)) return false;
   const giveUpAtMs = nowMs + promiseMs(state) * limits.handOverPromises;
   leadership.handOver = { to, giveUpAtMs };
+  // Nobody begins a write any more; what was executed before is awaited.
+  publish(state);
+  state.stopsOut++;
+  state.effects.push({ kind: 'stop-writes' });
   return true;
 }
 
@@ -33,7 +38,7 @@ export function handOver(state: State): Intent | undefined {
     leadership.handOver = undefined;
     return undefined;
   }
-  if (log.hasPending) return undefined;
+  if (log.hasPending || state.stopsOut > 0) return undefined;
   const epoch = nextEpoch(lease.epoch);
   const inSync = lease.inSync.includes(to) ? lease.inSync : [...lease.inSync, to];
   const { generation } = lease;

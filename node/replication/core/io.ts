@@ -39,8 +39,14 @@ export type Input =
   | { readonly kind: 'data-refused'; readonly message: string }
   | { readonly kind: 'data-dropped' }
   /** A message of a replica of this shard. The connection knows who sent it. */
-  | { readonly kind: 'message'; readonly from: Incarnation; readonly message: ShardMessage }
-  /** A connection to a node began or ended; `refused`: its process does not listen any more. */
+  | {
+      readonly kind: 'message';
+      readonly from: Incarnation;
+      readonly message: ShardMessage;
+      /** This node has no room for its entries, or its cut. */
+      readonly noMemory?: true;
+    }
+  /** A connection to a node began (`up`, once for each) or ended; `refused`: its process does not listen any more. */
   | { readonly kind: 'peer'; readonly incarnation: Incarnation; readonly state: Peer['state'] }
   /** The peer shuts down and asks to be removed. */
   | { readonly kind: 'leave'; readonly incarnation: Incarnation }
@@ -53,7 +59,14 @@ export type Input =
     }
   | { readonly kind: 'promise-refused'; readonly by: Incarnation; readonly epoch: Epoch }
   /** The shard's hidden side holds a batch: its entries follow the last one of the log. */
-  | { readonly kind: 'write'; readonly entries: readonly Omit<LogEntry, 'epoch'>[] }
+  | {
+      readonly kind: 'write';
+      /** The leadership in which it was executed: what another has begun since, it does not know. */
+      readonly epoch: Epoch;
+      readonly entries: readonly Omit<LogEntry, 'epoch'>[];
+    }
+  /** Answer to `stop-writes`: what had been executed was given as `write`. */
+  | { readonly kind: 'writes-stopped' }
   /** Answer to `take-cut`: the next part of the snapshot, or its end. */
   | {
       readonly kind: 'cut';
@@ -103,6 +116,8 @@ export type Effect =
   | { readonly kind: 'read-lease'; readonly request: number }
   | { readonly kind: 'publish'; readonly serving: CoreServing }
   | { readonly kind: 'send'; readonly to: Incarnation; readonly message: ShardMessage }
+  /** Leadership is to be handed over: give what is gathered, then answer `writes-stopped`. */
+  | { readonly kind: 'stop-writes' }
   /** The batch that is out is committed up to here: swap, answer, replay. */
   | { readonly kind: 'commit'; readonly sequence: number }
   /** The batch given is not committed: undo the hidden side; its clients hear OUTCOME_UNKNOWN, or if

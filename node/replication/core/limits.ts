@@ -35,6 +35,8 @@ export const limits = {
   handOverPromises: 0.5,
   /** Part of a promise after which what was not acknowledged is sent again. */
   resendPromises: 0.2,
+  /** The same for a part of a snapshot: it is large, and within a connection none is lost. */
+  resendCutPromises: 1,
   /**
    * Milliseconds that followers wait to hear that a batch is committed where no next one brings the word. Longer:
    * they apply later, and a shard that is busy now and then has more to replicate again after a crash. Shorter: on a

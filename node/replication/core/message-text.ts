@@ -44,12 +44,13 @@ function bodyText(body: MessageBody): string {
       return `entries after ${positionText(previous)} ${entriesText(entries)} committed ${committed}`;
     }
     case 'acknowledgement': {
-      const { incarnation, held, applied, problem, snapshot } = body;
+      const { incarnation, held, applied, problem, snapshot, freeBytes } = body;
       const words = [
         `ack ${incarnation} held ${positionText(held)} applied ${positionText(applied)}`,
       ];
       if (problem !== undefined) words.push(problem);
       if (snapshot !== undefined) words.push(`snapshot ${snapshot.number} cuts ${snapshot.cuts}`);
+      if (freeBytes !== undefined) words.push(`free ${freeBytes}`);
       return words.join(' ');
     }
     case 'commit':
@@ -85,12 +86,14 @@ function bodyOf([kind, ...words]: readonly string[]): MessageBody {
     case 'ack': {
       const snapshot = words.indexOf('snapshot');
       const number = Number(words[snapshot + 1]);
+      const free = words.indexOf('free');
       return {
         kind: 'acknowledgement',
         incarnation: incarnation(words[0] ?? ''),
         held: positionOf(words[2]),
         applied: positionOf(words[4]),
-        ...(words[5] === 'gap' ? { problem: 'gap' as const } : {}),
+        ...(words[5] === 'gap' || words[5] === 'out-of-memory' ? { problem: words[5] } : {}),
+        ...(free < 0 ? {} : { freeBytes: Number(words[free + 1]) }),
         ...(snapshot < 0 ? {} : { snapshot: { number, cuts: Number(words[snapshot + 3]) } }),
       };
     }

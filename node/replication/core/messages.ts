@@ -24,7 +24,10 @@ export type MessageBody =
       readonly entries: readonly LogEntry[];
       readonly committed: number;
     }
-  /** Follower: it holds everything up to `held` as the leader has it; `gap`: not what comes before it. */
+  /**
+   * Follower: it holds everything up to `held` as the leader has it; `gap`: not what comes before it;
+   * `out-of-memory`: what came now was not taken, and says nothing of `held`.
+   */
   | {
       readonly kind: 'acknowledgement';
       readonly incarnation: Incarnation;
@@ -33,6 +36,8 @@ export type MessageBody =
       readonly problem?: 'gap' | 'out-of-memory';
       /** The snapshot that it is taking, and the cuts of it that it has. */
       readonly snapshot?: { readonly number: number; readonly cuts: number };
+      /** Bytes of its budget that are free. Its shell puts them in. */
+      readonly freeBytes?: number;
     }
   | { readonly kind: 'commit'; readonly committed: number }
   /** Leader: drop what you have, cuts come. A higher number cancels the one before. */

@@ -6,6 +6,7 @@
  * is replicated again to all of `maximal` first, and commits whatever `minInSyncReplicas` says.
  */
 
+import { assert } from './assert.ts';
 import { sendSnapshot, snapshotAnswered } from './catch-up.ts';
 import { type Incarnation, nodeOf } from './identity.ts';
 import { commitSet, enoughInSync, inSyncSets } from './in-sync.ts';
@@ -25,10 +26,11 @@ import {
 export type Acknowledgement = Extract<MessageBody, { kind: 'acknowledgement' }>;
 
 /** Whether a batch would be taken: the shell may fill the hidden side. */
-export function mayWrite(state: State, leadership: Leadership): boolean {
-  if (leadership.handOver !== undefined || mayBeAnothers(state)) return false;
-  return enoughInSync(state) && !hasInherited(state, leadership);
-}
+export const mayWrite = (state: State, leadership: Leadership): boolean =>
+  leadership.handOver === undefined && mayTake(state, leadership);
+
+const mayTake = (state: State, leadership: Leadership): boolean =>
+  !mayBeAnothers(state) && enoughInSync(state) && !hasInherited(state, leadership);
 
 /** Whether a compare-and-set that names another leader may be stored. */
 export const mayBeAnothers = (state: State): boolean => inSyncSets(state).isAnothers;
@@ -36,13 +38,17 @@ export const mayBeAnothers = (state: State): boolean => inSyncSets(state).isAnot
 export const hasInherited = ({ log }: State, { inheritedTo }: Leadership): boolean =>
   log.applied.sequence < inheritedTo;
 
-export function takeWrite(state: State, entries: Extract<Input, { kind: 'write' }>['entries']) {
+/** A batch that was executed before a hand-over began is taken as long as the Lease is not given away. */
+export function takeWrite(
+  state: State,
+  { epoch: executedIn, entries }: Extract<Input, { kind: 'write' }>,
+): void {
   const { leadership, log } = state;
-  const free = leadership !== undefined && leadership.batchTo === undefined;
-  if (!free || !mayWrite(state, leadership)) {
+  if (leadership?.epoch !== executedIn || !mayTake(state, leadership)) {
     state.effects.push({ kind: 'roll-back', taken: false });
     return;
   }
+  assert(leadership.batchTo === undefined, 'a batch was given while one is out');
   const { epoch } = leadership;
   leadership.batchFrom = log.last.sequence;
   for (const { sequence, content, checksum } of entries) {
@@ -67,6 +73,15 @@ export function acknowledged(state: State, epoch: number, body: Acknowledgement)
 function count(state: State, progress: Progress, body: Acknowledgement): void {
   const { log, nowMs } = state;
   progress.heardMs = nowMs;
+  progress.freeBytes = body.freeBytes;
+  if (body.problem === 'out-of-memory') {
+    // Whoever has no room stays in the set, and what is out waits for it: to drop it would lose the copy.
+    const wait = Math.min(limits.resendPromises * 2 ** progress.noMemory, 1);
+    progress.noMemory = Math.min(progress.noMemory + 1, 30);
+    progress.resendAtMs = nowMs + promiseMs(state) * wait;
+    return;
+  }
+  progress.noMemory = 0;
   if (body.problem !== undefined) {
     state.changed = true;
     snapshotAnswered(state, progress, body);
@@ -140,13 +155,15 @@ export function replicate(state: State): void {
   if (leadership === undefined) return;
   for (const { to, progress } of leadership.targets) {
     if (!isWanting(state, progress)) continue;
-    if (state.nowMs < progress.resendAtMs && !isNew(state, progress)) continue;
-    progress.resendAtMs = state.nowMs + promiseMs(state) * limits.resendPromises;
-    const reached = progress.from === undefined || state.log.reaches(progress.from);
-    if (progress.snapshot !== undefined || !reached) {
+    const { nowMs, log } = state;
+    const reached = progress.from === undefined || log.reaches(progress.from);
+    // Each has its own time: a cut is large, and entries come with every batch.
+    if (nowMs >= (progress.snapshot?.resendAtMs ?? (reached ? Number.POSITIVE_INFINITY : nowMs))) {
       sendSnapshot(state, { to, progress, leadership, member: inSyncSets(state).maximal.has(to) });
     }
-    if (reached) sendEntries(state, leadership, to, progress);
+    if (!reached || (nowMs < progress.resendAtMs && !isNew(state, progress))) continue;
+    progress.resendAtMs = nowMs + promiseMs(state) * limits.resendPromises;
+    sendEntries(state, leadership, to, progress);
   }
   if (leadership.commitDueMs !== undefined) {
     tellCommitted(state, leadership, leadership.commitDueMs);
@@ -207,6 +224,8 @@ function wantedTargets(state: State, leadership: Leadership): Set<Incarnation> {
       resendAtMs: nowMs,
       heardMs: nowMs,
       promisedUntilMs: 0,
+      freeBytes: undefined,
+      noMemory: 0,
       snapshot: undefined,
       snapshotBegun: undefined,
     });

@@ -93,7 +93,12 @@ class ScriptRun {
     const [who = '', second = ''] = words;
     switch (kind) {
       case 'from':
-        return { kind: 'message', from: incarnation(who), message: messageOf(words.slice(1)) };
+        return {
+          kind: 'message',
+          from: incarnation(who),
+          message: messageOf(words.slice(1)),
+          ...(words.at(-1) === 'no-memory' ? { noMemory: true } : {}),
+        };
       case 'peer':
         return { kind, incarnation: incarnation(who), state: second as 'up' | 'down' | 'refused' };
       case 'leave':
@@ -107,8 +112,12 @@ class ScriptRun {
       case 'hand-over':
         return { kind, to: incarnation(who) };
       case 'write': {
+        // `e1` says in which epoch it was executed; else in the present one.
+        const given = /^e\d+$/.test(who) ? Number(words.shift()?.slice(1)) : undefined;
+        const executedIn = epoch(given ?? core.leading?.epoch ?? 0);
         let { sequence } = core.positions.last;
-        return { kind, entries: words.map((one) => ({ sequence: ++sequence, ...contentOf(one) })) };
+        const entries = words.map((one) => ({ sequence: ++sequence, ...contentOf(one) }));
+        return { kind, epoch: executedIn, entries };
       }
       case 'cut': {
         const cut = words[2] === 'end' ? undefined : contentOf(words[2] ?? '').content;
@@ -153,6 +162,7 @@ class ScriptRun {
       }
       case 'policy':
         return { kind, totalLoss: words[0] === 'Hold' ? 'Hold' : 'Reset' };
+      case 'writes-stopped':
       case 'data-created':
       case 'data-dropped':
       case 'tick':
@@ -251,6 +261,8 @@ function effectText(effect: Effect): string {
       return `send ${effect.to} ${messageText(effect.message)}`;
     case 'commit':
       return `commit ${effect.sequence}`;
+    case 'stop-writes':
+      return effect.kind;
     case 'roll-back':
       return `roll-back${effect.taken ? ' taken' : ''}`;
     case 'apply':

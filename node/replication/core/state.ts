@@ -84,6 +84,10 @@ export interface Progress {
   /** The last acknowledgement or promise. */
   heardMs: number;
   promisedUntilMs: number;
+  /** Free bytes that it told last. */
+  freeBytes: number | undefined;
+  /** Answers in a row that it had no room. */
+  noMemory: number;
   /** It needs a snapshot; `undefined` in number: not begun. */
   snapshot: SendingSnapshot | undefined;
   /** The last snapshot begun for it in this epoch: what it said before that, it holds no more. */
@@ -96,6 +100,7 @@ export interface SendingSnapshot {
   readonly cuts: number;
   /** The part that is on its way, to send again; undefined: the shell is cutting. */
   readonly out: MessageBody | undefined;
+  readonly resendAtMs: number;
 }
 
 /** The leader gives its shard to another member (rule 12). */
@@ -206,6 +211,8 @@ export interface State {
   stopping: boolean;
   /** Shutting down, it tried once to hand over. */
   handOverTried: boolean;
+  /** Effects `stop-writes` that are not answered yet. */
+  stopsOut: number;
   /** Answers in a row that said this node may not do it (401, 403). */
   forbidden: number;
   stopped: boolean;

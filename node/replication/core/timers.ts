@@ -43,7 +43,9 @@ export function wakeAtMs(state: State): number | undefined {
   const commitMs = leadership.commitDueMs ?? Number.POSITIVE_INFINITY;
   if (commitMs > state.nowMs && commitMs < wakeMs) wakeMs = commitMs;
   for (const { progress } of leadership.targets) {
-    const { resendAtMs } = progress;
+    const { resendAtMs, snapshot } = progress;
+    const cutMs = snapshot?.resendAtMs ?? Number.POSITIVE_INFINITY;
+    if (cutMs > state.nowMs && cutMs < wakeMs) wakeMs = cutMs;
     if (resendAtMs > state.nowMs && resendAtMs < wakeMs && isWanting(state, progress)) {
       wakeMs = resendAtMs;
     }

@@ -139,7 +139,7 @@ export class Replica {
     }
     const entry = entryOf(this.core.positions.last.sequence + 1, changes);
     this.#batch = { writes, changes, entry };
-    this.step({ kind: 'write', entries: [entry] });
+    this.step({ kind: 'write', epoch: serving.epoch, entries: [entry] });
   }
 
   #carryOut(effect: Effect): void {
@@ -166,6 +166,10 @@ export class Replica {
         for (const { done } of writes) done({ kind: effect.taken ? 'unknown' : 'refused' });
         break;
       }
+      case 'stop-writes':
+        // A batch is given as soon as it is gathered: nothing waits to be.
+        this.step({ kind: 'writes-stopped' });
+        break;
       case 'apply':
         this.#apply(effect.entries);
         break;
