@@ -72,12 +72,18 @@ function isToGo(
     const nodes = new Set(lease.inSync.map(nodeOf));
     if (lease.assignment.every((node) => nodes.has(node))) return true;
   }
-  return state.nowMs - heardMs(leadership, member) >= silenceMs(state);
+  return isSilent(state, leadership, member);
 }
+
+const isSilent = (state: State, leadership: Leadership, member: Incarnation): boolean =>
+  state.nowMs - heardMs(leadership, member) >= silenceMs(state);
 
 function hasCaughtUp(state: State, leadership: Leadership, one: Incarnation): boolean {
   const progress = leadership.progress.get(one);
   if (progress === undefined || state.leaving.has(one)) return false;
+  // One that would be removed at once, for its last promise outlasts the silence that it may keep, goes in and
+  // out as fast as the store answers.
+  if (isSilent(state, leadership, one)) return false;
   // Its promise is at hand, so that reads need not wait for one when it joins.
   if (progress.promisedUntilMs <= state.nowMs) return false;
   if (isBroken(state, 'grow-not-caught-up')) return true;

@@ -21,6 +21,8 @@ export interface ClusterOptions {
   readonly extremeRates: boolean;
   /** Cores are made when a Lease names the node: for large clusters. */
   readonly lazy?: boolean;
+  /** How often watches list everything again. */
+  readonly relistMs?: number;
 }
 
 export class Cluster {

@@ -53,8 +53,10 @@ export class Process {
     if (!options.lazy) {
       for (let shard = 0; shard < options.shards; shard++) this.#make(shard);
     }
-    this.#endWatch = cluster.store.watch(this.node, (shard, event) =>
-      this.run(() => this.#observe(shard, event)),
+    this.#endWatch = cluster.store.watch(
+      this.node,
+      (shard, event) => this.run(() => this.#observe(shard, event)),
+      options.relistMs,
     );
   }
 
