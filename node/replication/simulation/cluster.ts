@@ -25,6 +25,9 @@ export interface ClusterOptions {
   readonly relistMs?: number;
 }
 
+/** Longest time until a node hears of settings. */
+const settingsMs = 500;
+
 export class Cluster {
   readonly world: World;
   readonly options: ClusterOptions;
@@ -38,6 +41,7 @@ export class Cluster {
   readonly #processes = new Map<string, Process>();
   /** Every earlier process of a node is certainly gone: its pod was started again. */
   readonly #gone = new Map<string, Incarnation[]>();
+  readonly #minInSyncBefore: { readonly minInSync: number; readonly sinceMs: number }[];
   #starts = 0;
   failure: Violation | undefined;
   /** Shards that lost their whole in-sync set. */
@@ -48,6 +52,7 @@ export class Cluster {
     this.options = options;
     const { minInSync, replicationFactor, promiseMs, datagrams } = options;
     this.settings = { minInSync, replicationFactor, promiseMs };
+    this.#minInSyncBefore = [{ minInSync, sinceMs: 0 }];
     this.names = Array.from({ length: options.nodes }, (_, ordinal) => `demo-${ordinal}`);
     this.network = new SimulatedNetwork(world);
     this.store = new SimulatedStore(world, this.network);
@@ -93,6 +98,25 @@ export class Cluster {
       { length: replicationFactor },
       (_, index) => this.names[(shard + index) % this.names.length] as string,
     );
+  }
+
+  /** Nodes hear of settings within half a second; until then both old and new ones may hold. */
+  settle(settings: { readonly minInSync: number; readonly promiseMs: number }): void {
+    const { clock, random, note } = this.world;
+    note(() => `settings: ${JSON.stringify(settings)}`);
+    Object.assign(this.settings, settings);
+    this.#minInSyncBefore.push({ minInSync: settings.minInSync, sinceMs: clock.nowMs });
+    for (const process of this.processes) {
+      clock.after(random() * settingsMs, () => process.run(() => process.settle(this.settings)));
+    }
+  }
+
+  /** The fewest copies with which a leader may acknowledge at this moment: it may have been paused for long. */
+  get fewestCopies(): number {
+    const longAgoMs = this.world.clock.nowMs - 10_000;
+    const held = this.#minInSyncBefore;
+    const from = held.findLastIndex(({ sinceMs }) => sinceMs <= longAgoMs);
+    return Math.min(...held.slice(Math.max(from, 0)).map(({ minInSync }) => minInSync));
   }
 
   /** A failure inside a callback ends the run, not the callback's caller. */

@@ -31,19 +31,16 @@ export class Engine {
     return this.#data;
   }
 
-  /** What a batch of commands would change. Nothing is changed yet. */
-  execute(commands: readonly Command[]): Change[] {
-    const hidden = new Map<string, Change>();
-    let version = this.#version;
-    return commands.map((command) => {
+  /** What commands would change, after those that the batch holds already. Nothing is changed yet. */
+  execute(commands: readonly Command[], already: readonly Change[]): Change[] {
+    let version = already.at(-1)?.version ?? this.#version;
+    const changes: Change[] = [];
+    for (const command of commands) {
       const { key } = command;
-      const before = hidden.get(key) ?? this.#data.get(key);
-      const value =
-        command.kind === 'set' ? command.value : String(Number(before?.value ?? '0') + 1);
-      const change = { key, value, version: ++version };
-      hidden.set(key, change);
-      return change;
-    });
+      const value = command.kind === 'set' ? command.value : this.#plusOne(key, already, changes);
+      changes.push({ key, value, version: ++version });
+    }
+    return changes;
   }
 
   /** An effect that is older than what the copy has of its key changes nothing. */
@@ -53,6 +50,12 @@ export class Engine {
       const before = this.#data.get(key);
       if (before === undefined || before.version < version) this.#data.set(key, { value, version });
     }
+  }
+
+  #plusOne(key: string, ...batches: readonly (readonly Change[])[]): string {
+    const hidden = batches.flat().findLast((change) => change.key === key);
+    const { value } = hidden ?? this.#data.get(key) ?? { value: '0' };
+    return String(Number(value) + 1);
   }
 
   clear(): void {

@@ -69,6 +69,22 @@ export const faults = {
     const { cluster, assigned } = context;
     assign(context, pick(assigned, cluster.world.random) ?? cluster.settings.replicationFactor);
   },
+  /** No room for entries, for a while. */
+  memory: ({ cluster }, process) => {
+    const { random, clock, note } = cluster.world;
+    note(() => `${process.self} has no room`);
+    process.full = true;
+    clock.after(random() * 2_000, () => {
+      process.full = false;
+    });
+  },
+  /** Other settings, which each node hears of when it does. */
+  settings: ({ cluster }) => {
+    const { random } = cluster.world;
+    const minInSync = 1 + Math.floor(random() * cluster.settings.replicationFactor);
+    const promiseMs = pick([600, 1_000, 1_500], random) ?? 1_000;
+    cluster.settle({ minInSync, promiseMs });
+  },
   'delete-lease': ({ cluster }) => {
     const { random, options } = { ...cluster.world, options: cluster.options };
     cluster.store.delete(Math.floor(random() * options.shards));

@@ -1,11 +1,13 @@
 /**
  * `npm run simulate -- --seeds N --from S [--profile NAME] [--trace]`, `-- --list-rules`,
+ * `-- --costs`: what 100 nodes with 1,024 shards ask of the API server (takes a minute),
  * `-- --break RULE` (ends with 1 when the simulation noticed), `-- --break all`: a table of them.
  */
 
 import { parseArgs } from 'node:util';
 import { type BreakableRule, breakableRules, isBreakableRule } from '../core/rules.ts';
 import { rules } from './broken.ts';
+import { costs, costsText } from './costs.ts';
 import { type Hunt, hunt } from './hunt.ts';
 import { type ProfileName, profiles } from './profiles.ts';
 import { simulate } from './simulate.ts';
@@ -17,6 +19,7 @@ const { values } = parseArgs({
     profile: { type: 'string' },
     break: { type: 'string' },
     'list-rules': { type: 'boolean', default: false },
+    costs: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
   },
 });
@@ -26,6 +29,10 @@ process.exitCode = main();
 function main(): number {
   if (values['list-rules']) {
     for (const [rule, text] of Object.entries(breakableRules)) console.log(`${rule}: ${text}`);
+    return 0;
+  }
+  if (values.costs) {
+    console.log(costsText(costs({ nodes: 100, shards: 1_024, replicationFactor: 3, seed: 1 })));
     return 0;
   }
   const seeds = Number(values.seeds);

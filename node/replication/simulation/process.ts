@@ -37,6 +37,8 @@ export class Process {
   #beatAtMs = Number.POSITIVE_INFINITY;
   paused = false;
   alive = true;
+  /** Its memory is full: it can't take entries. */
+  full = false;
   /** Dead, but its machine is up and says so. */
   refuses = false;
 

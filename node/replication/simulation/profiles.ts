@@ -62,6 +62,7 @@ const general: Profile = {
     'connections-break': 0.01,
     outage: 0.01,
     'hand-over': 0.03,
+    memory: 0.01,
     'delete-lease': 0.005,
   },
   steps: 50,
@@ -107,6 +108,9 @@ export const profiles = {
     assigned: [1, 2, 3],
     faults: { ...general.faults, move: 0.03, factor: 0.03 },
   },
+  settings: { ...general, faults: { ...general.faults, settings: 0.05 } },
+  /** Followers have no room, for a while. */
+  memory: { ...aimed, faults: { memory: 0.1, crash: 0.03, cut: 0.03, heal: 0.05 } },
   /** Leases are deleted by hand. */
   deleted: {
     ...aimed,

@@ -1,9 +1,11 @@
 /** One shard in a process: carries out what the core asks for, on an engine that only remembers. */
 
 import type { ShardCore } from '../core/core.ts';
+import type { Epoch, Incarnation } from '../core/identity.ts';
 import type { CoreServing, Effect, Input } from '../core/io.ts';
 import type { LogEntry } from '../core/log.ts';
 import { messageText } from '../core/message-text.ts';
+import type { ShardMessage } from '../core/messages.ts';
 import { type Change, type Command, Engine, entryOf, unsealed } from './engine.ts';
 import type { Process } from './process.ts';
 
@@ -17,13 +19,20 @@ interface QueuedWrite {
   readonly done: (outcome: WriteOutcome) => void;
 }
 
-interface Batch {
-  readonly writes: readonly QueuedWrite[];
-  readonly changes: readonly Change[];
+/** Executed on the hidden side, not given yet: more may join. */
+interface Gathered {
+  readonly epoch: Epoch;
+  readonly writes: QueuedWrite[];
+  readonly changes: Change[];
+}
+
+interface Batch extends Gathered {
   readonly entry: Omit<LogEntry, 'epoch'>;
 }
 
 const queueMax = 16;
+/** Longest time that a batch is gathered. */
+const gatherMs = 1;
 
 export class Replica {
   readonly core: ShardCore;
@@ -35,7 +44,10 @@ export class Replica {
   #counter = 0;
   #readable = false;
   #queue: QueuedWrite[] = [];
+  #gathered: Gathered | undefined;
   #batch: Batch | undefined;
+  /** The core asked for the end of writes: told as soon as what is gathered is given. */
+  #stopping = false;
   #wakeAtMs: number | undefined;
   readonly #inputs: Input[] = [];
   #stepping = false;
@@ -71,6 +83,12 @@ export class Replica {
     const serving = this.#serving;
     this.#readable = serving.role === 'leader' && this.#process.nowMs < serving.readUntilMs;
     this.setWake();
+  }
+
+  receive(from: Incarnation, message: ShardMessage): void {
+    const { kind } = message.body;
+    const noMemory = this.#process.full && (kind === 'entries' || kind === 'snapshot-cut');
+    this.step({ kind: 'message', from, message, ...(noMemory ? { noMemory } : {}) });
   }
 
   setWake(): void {
@@ -123,23 +141,48 @@ export class Replica {
     });
   }
 
+  /** Executes what waits, unless the hidden side is frozen: a batch is out. */
   #flush(): void {
     const serving = this.#serving;
+    if (this.#batch === undefined && this.#stopping) this.#stopWrites();
     if (this.#batch !== undefined || this.#queue.length === 0) return;
     const writes = this.#queue.splice(0);
     if (serving.role !== 'leader' || !serving.writable) {
       for (const { done } of writes) done({ kind: 'refused' });
       return;
     }
-    const changes = this.#engine.execute(writes.map(({ command }) => command));
+    const gathered = this.#gathered ?? { epoch: serving.epoch, writes: [], changes: [] };
+    const commands = writes.map(({ command }) => command);
+    gathered.changes.push(...this.#engine.execute(commands, gathered.changes));
+    gathered.writes.push(...writes);
     if (serving.alone) {
-      this.#engine.apply(changes);
-      answer(writes, changes);
-      return;
+      this.#commitAlone(gathered);
+    } else if (this.#gathered === undefined) {
+      this.#gathered = gathered;
+      const { nowMs, cluster } = this.#process;
+      this.#process.at(nowMs + cluster.world.random() * gatherMs, () => {
+        if (this.#gathered === gathered) this.#seal(gathered);
+      });
     }
+  }
+
+  #seal({ epoch, writes, changes }: Gathered): void {
+    this.#gathered = undefined;
     const entry = entryOf(this.core.positions.last.sequence + 1, changes);
-    this.#batch = { writes, changes, entry };
-    this.step({ kind: 'write', epoch: serving.epoch, entries: [entry] });
+    this.#batch = { epoch, writes, changes, entry };
+    this.step({ kind: 'write', epoch, entries: [entry] });
+  }
+
+  #stopWrites(): void {
+    this.#stopping = false;
+    if (this.#gathered !== undefined) this.#seal(this.#gathered);
+    this.step({ kind: 'writes-stopped' });
+  }
+
+  #commitAlone({ writes, changes }: Gathered): void {
+    this.#gathered = undefined;
+    this.#engine.apply(changes);
+    answer(writes, changes);
   }
 
   #carryOut(effect: Effect): void {
@@ -154,7 +197,7 @@ export class Replica {
           () => `${self} -> ${effect.to} ${this.shard}: ${messageText(effect.message)}`,
         );
         cluster.connections.send(this.#process, effect.to, (peer) =>
-          peer.replica(this.shard)?.step({ kind: 'message', from: self, message: effect.message }),
+          peer.replica(this.shard)?.receive(self, effect.message),
         );
         break;
       case 'commit':
@@ -167,8 +210,7 @@ export class Replica {
         break;
       }
       case 'stop-writes':
-        // A batch is given as soon as it is gathered: nothing waits to be.
-        this.step({ kind: 'writes-stopped' });
+        this.#stopping = true;
         break;
       case 'apply':
         this.#apply(effect.entries);
@@ -209,6 +251,14 @@ export class Replica {
       before.role === 'leader' && serving.role === 'leader' && before.epoch === serving.epoch;
     if (!same) this.#counter++;
     this.#serving = serving;
+    const gathered = this.#gathered;
+    if (gathered !== undefined && (serving.role !== 'leader' || serving.epoch !== gathered.epoch)) {
+      // Nothing of it was sent.
+      this.#gathered = undefined;
+      for (const { done } of gathered.writes) done({ kind: 'refused' });
+    } else if (gathered !== undefined && serving.role === 'leader' && serving.alone) {
+      this.#commitAlone(gathered);
+    }
     if (serving.role === 'leader') {
       this.#process.cluster.checker(this.shard).leads(this.#process.self, serving.epoch);
     }
@@ -225,7 +275,7 @@ export class Replica {
     this.#apply([{ ...batch.entry, epoch: serving.epoch }]);
     const lease = cluster.store.lease(this.shard);
     if (lease?.leader === self && lease.epoch === serving.epoch) {
-      checker.tooFew(self, lease.inSync.length, cluster.settings.minInSync);
+      checker.tooFew(self, lease.inSync.length, cluster.fewestCopies);
     }
     checker.acknowledged(sequence);
     answer(batch.writes, batch.changes);

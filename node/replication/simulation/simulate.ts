@@ -154,7 +154,10 @@ class Run {
     cluster.network.heal();
     Object.assign(cluster.network.faults, { lost: 0, doubled: 0, slow: 0 });
     Object.assign(cluster.store.faults, { outage: 'none', lost: 0, late: 0, busy: 0, watchMs: 20 });
-    for (const process of cluster.processes) process.resume();
+    for (const process of cluster.processes) {
+      process.full = false;
+      process.resume();
+    }
     for (const node of cluster.names) {
       if (cluster.process(node) === undefined) cluster.start(node);
     }
