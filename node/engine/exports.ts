@@ -32,6 +32,7 @@ export interface EngineExports {
   ): number;
   setReadOnly(connection: number, readOnly: number): void;
   settleConnection(connection: number): void;
+  loadAhead(thread: number, starts: number, chunks: number): void;
   batch(thread: number, start: number, end: number, nowMs: number, monotonicMs: number): number;
   beginReport(thread: number): void;
   scan(
@@ -121,6 +122,7 @@ export const Register = {
   seen: 8,
   armed: 9,
   draining: 10,
+  commands: 11,
 } as const;
 
 /** An instance over the arena's memory: any thread may make one at any time. */

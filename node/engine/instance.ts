@@ -57,7 +57,7 @@ class Result implements ExecuteResult {
     this.exports = exports;
     this.memory = memory;
     this.thread = thread;
-    this.registers = new Uint32Array(memory.buffer, exports.registersAddress(thread) >>> 0, 11);
+    this.registers = new Uint32Array(memory.buffer, exports.registersAddress(thread) >>> 0, 12);
   }
   private register(index: number): number {
     return this.registers[index] ?? 0;
@@ -92,6 +92,9 @@ class Result implements ExecuteResult {
   }
   get draining(): boolean {
     return this.register(Register.draining) === 1;
+  }
+  get commands(): number {
+    return this.register(Register.commands);
   }
   get arguments(): readonly Uint8Array[] {
     const count = this.exports.argumentCount(this.thread) >>> 0;
@@ -194,6 +197,10 @@ export class WasmEngine implements Engine {
       this.parked.set(shard, { seen, draining });
     }
     return stop;
+  }
+
+  loadAhead(starts: number, chunks: number): void {
+    this.exports.loadAhead(this.thread, starts, chunks);
   }
 
   allocateBuffer(bytes: number): number {

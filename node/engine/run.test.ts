@@ -5,7 +5,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { frame, makeHarness, run, runBytes } from './testing/harness.ts';
+import { frame, type Harness, makeHarness, run, runBytes } from './testing/harness.ts';
 
 const keys = 40_000;
 /** Above this much data a run loads ahead (TOUCH_UNITS in run.ts). */
@@ -125,5 +125,80 @@ describe('runs of plain commands', () => {
   it('take lengths as Redis does: a leading zero is none', () => {
     const bytes = Buffer.from('*2\r\n$3\r\nGET\r\n$03\r\nabc\r\n');
     expect(runBytes(makeHarness(), bytes).text).to.contain('invalid bulk length');
+  });
+});
+
+describe('loading ahead', () => {
+  /** Puts chunks one behind the other and loads ahead what they need. */
+  function look(harness: Harness, chunks: readonly Uint8Array[]): void {
+    const { engine, arena } = harness;
+    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const list = engine.allocateBuffer(4 * (chunks.length + 1));
+    const buffer = engine.allocateBuffer(bytes + 1);
+    const starts = new Uint32Array(arena.memory.buffer, list, chunks.length + 1);
+    let at = buffer;
+    for (const [index, chunk] of chunks.entries()) {
+      engine.view(at, chunk.length).set(chunk);
+      starts[index] = at;
+      at += chunk.length;
+    }
+    starts[chunks.length] = at;
+    engine.loadAhead(list, chunks.length);
+    engine.freeBuffer(buffer);
+    engine.freeBuffer(list);
+  }
+
+  const cut = fc
+    .tuple(fc.constantFrom('GET', 'set', 'INCR', 'EXPIRE'), key, fc.nat(60))
+    .map(([name, word, length]) => frame(name, word, 'x').subarray(0, length));
+  const chunk = fc.oneof(
+    { weight: 3, arbitrary: fc.oneof(get, set, remove).map(({ words }) => frame(...words)) },
+    { weight: 1, arbitrary: cut },
+    { weight: 1, arbitrary: fc.uint8Array({ maxLength: 60 }) },
+  );
+
+  function filled(): Harness {
+    const harness = makeHarness();
+    for (let index = 0; index < keys; index++) run(harness, ['SET', keyOf(index), `${index}`]);
+    expect(harness.engine.memoryStatistics().used).to.be.greaterThan(touchedBytes);
+    return harness;
+  }
+
+  it('changes nothing, whatever the chunks are', () => {
+    const harness = filled();
+    const { engine, arena } = harness;
+    const { records, index } = engine.memoryStatistics();
+    fc.assert(fc.property(fc.array(chunk, { maxLength: 100 }), (list) => look(harness, list)));
+    expect(engine.memoryStatistics()).to.include({ records, index });
+    let there = 0;
+    for (let shard = 0; shard < arena.options.shards; shard++) {
+      there += engine.shardStatistics(shard).keys;
+    }
+    expect(there).to.equal(keys);
+    expect(run(harness, ['GET', keyOf(7)])).to.equal('$1\r\n7\r\n');
+  });
+
+  it('survives an index that another thread changes: any bytes where it looks', () => {
+    const harness = filled();
+    const { arena, connection } = harness;
+    const list = Array.from({ length: 64 }, (_, index) => frame('SET', keyOf(index), 'x'));
+    const heap = new Uint32Array(arena.memory.buffer, connection & ~65_535);
+    const bytes = Buffer.concat(list);
+    // The chunks themselves stand where no one else writes.
+    const { engine } = harness;
+    engine.input.set(bytes);
+    const starts = new Uint32Array(arena.memory.buffer, engine.output.byteOffset, 65);
+    let at = engine.input.byteOffset;
+    for (const [index, one] of list.entries()) {
+      starts[index] = at;
+      at += one.length;
+    }
+    starts[64] = at;
+    for (const word of [0, 1, 0x7fff_fff0, 0xffff_fff0, 0xffff_ffff]) {
+      heap.fill(word);
+      engine.loadAhead(engine.output.byteOffset, 64);
+    }
+    for (let index = 0; index < heap.length; index++) heap[index] = (index * 0x9e37_79b9) >>> 0;
+    engine.loadAhead(engine.output.byteOffset, 64);
   });
 });

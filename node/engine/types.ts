@@ -122,6 +122,12 @@ export interface Engine {
     monotonicMs: number,
   ): Stop;
 
+  /**
+   * Brings what short chunks, of any connections, will touch into the caches, all at once. Changes nothing.
+   * `starts`: arena address of the addresses (u32) of chunks that lie one behind the other, and of the last one's end.
+   */
+  loadAhead(starts: number, chunks: number): void;
+
   /** A buffer in the arena, counted in the budget: for commands longer than the input window. 0: no memory. */
   allocateBuffer(bytes: number): number;
   freeBuffer(address: number): void;
@@ -249,6 +255,8 @@ export interface ExecuteResult {
   /** End of the replies in the output window. */
   readonly outputEnd: number;
   readonly needed: number;
+  /** Commands consumed, one for JavaScript included. */
+  readonly commands: number;
   readonly command: number;
   /** Views of the arguments (the name first), valid until the next call. */
   readonly arguments: readonly Uint8Array[];

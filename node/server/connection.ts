@@ -10,6 +10,7 @@ import type { Client } from './client.ts';
 import type { ConnectionContext } from './context.ts';
 import { frameEnd } from './frame.ts';
 import { HeldInput } from './held-input.ts';
+import type { Sender } from './intake.ts';
 import { serverLimits } from './limits.ts';
 import type { Recipient } from './outbox.ts';
 import type { Parked } from './parking.ts';
@@ -26,12 +27,13 @@ type Blocked =
 const empty = new Uint8Array(0);
 const lineEnd = Buffer.from('\r\n');
 
-export class Connection implements Recipient, Parked {
+export class Connection implements Recipient, Parked, Sender {
   readonly client: Client;
   outStart = 0;
   outEnd = 0;
   holdsOutbox = false;
   parkedUntilMs = 0;
+  taken = false;
 
   readonly #context: ConnectionContext;
   readonly #socket: Socket;
@@ -86,22 +88,57 @@ export class Connection implements Recipient, Parked {
   }
 
   get idle(): boolean {
-    return this.#blocked === undefined && !this.#choked && this.outStart === this.outEnd;
+    return (
+      this.#blocked === undefined && !this.#choked && !this.taken && this.outStart === this.outEnd
+    );
   }
 
   // Input.
 
   readonly #onData = (chunk: Buffer): void => {
-    const { engine, clock, statistics } = this.#context;
+    const { clock, intake, statistics } = this.#context;
     if (this.#closingSinceMs !== 0) {
       return;
     }
-    const nowMs = clock.monotonicMs();
-    this.client.activeMs = nowMs;
     statistics.received(chunk.length);
-    if (this.#arrivedMs === 0) {
-      this.#arrivedMs = nowMs;
+    if (this.taken) {
+      intake.run();
     }
+    if (this.#held.length === 0 && this.#runs() && intake.take(this, chunk)) {
+      return;
+    }
+    this.#arrived(clock.monotonicMs());
+    this.#receive(chunk);
+  };
+
+  /** The intake's turn ends: runs what it took from this connection. */
+  runTaken(base: number, length: number, nowMs: number, monotonicMs: number): number {
+    const { engine, intake } = this.#context;
+    if (this.#closed || this.#closingSinceMs !== 0) {
+      return 0;
+    }
+    this.#arrived(intake.arrivedMs);
+    if (!this.#runs()) {
+      // Earlier replies have filled the kernel's buffer meanwhile.
+      this.#receive(engine.view(base, length));
+      return 0;
+    }
+    const commands = this.#run(base, length, false, nowMs, monotonicMs);
+    if (this.#held.length !== 0) {
+      this.#advance();
+    }
+    return commands;
+  }
+
+  #arrived(monotonicMs: number): void {
+    this.client.activeMs = monotonicMs;
+    if (this.#arrivedMs === 0) {
+      this.#arrivedMs = monotonicMs;
+    }
+  }
+
+  #receive(chunk: Uint8Array): void {
+    const { engine } = this.#context;
     const held = this.#held;
     const total = held.length + chunk.length;
     if (!this.#runs()) {
@@ -114,12 +151,12 @@ export class Connection implements Recipient, Parked {
     } else {
       const at = held.length === 0 ? 0 : held.moveTo(engine.input);
       engine.input.set(chunk, at);
-      this.#run(engine.input.byteOffset, total, false, nowMs);
+      this.#runNow(engine.input.byteOffset, total, false);
       if (this.#held.length !== 0) {
         this.#advance();
       }
     }
-  };
+  }
 
   #runs(): boolean {
     return (
@@ -133,18 +170,19 @@ export class Connection implements Recipient, Parked {
       return;
     }
     this.#advancing = true;
-    const { engine, clock } = this.#context;
+    const { engine } = this.#context;
     const held = this.#held;
     while (this.#runs() && held.length > 0 && held.length >= this.#needed) {
       if (held.length <= engine.input.length) {
         const end = held.moveTo(engine.input);
-        this.#run(engine.input.byteOffset, end, false, clock.monotonicMs());
+        this.#runNow(engine.input.byteOffset, end, false);
       } else {
-        this.#run(held.address, held.length, true, clock.monotonicMs());
+        this.#runNow(held.address, held.length, true);
       }
     }
     this.#advancing = false;
     if (this.#runs()) {
+      this.#arrivedMs = 0;
       if (this.#ended) {
         this.#finish();
       } else if (this.#socket.isPaused()) {
@@ -153,30 +191,45 @@ export class Connection implements Recipient, Parked {
     }
   }
 
-  /** Runs commands in bytes [0, end) at `base`; keeps what is left. */
-  #run(base: number, end: number, fromHeld: boolean, nowMs: number): void {
-    const { engine, clock, statistics, outbox } = this.#context;
+  /** A chunk by itself, outside of the intake. */
+  #runNow(base: number, end: number, fromHeld: boolean): void {
+    const { clock } = this.#context;
+    const arrivedMs = this.#arrivedMs;
+    const commands = this.#run(base, end, fromHeld, clock.nowMs(), clock.monotonicMs());
+    this.#observe(arrivedMs, commands);
+  }
+
+  #observe(arrivedMs: number, commands: number): void {
+    const { clock, statistics } = this.#context;
+    if (commands > 0) {
+      statistics.observe((clock.monotonicMs() - arrivedMs) / 1000, commands);
+    }
+  }
+
+  /** Runs commands in bytes [0, end) at `base`, keeps what is left; returns how many have their replies. */
+  #run(base: number, end: number, fromHeld: boolean, nowMs: number, monotonicMs: number): number {
+    const { engine, outbox } = this.#context;
     const { result } = engine;
     const { client } = this;
     let at = 0;
-    let monotonicMs = nowMs;
+    let commands = 0;
     let stop: Stop;
     do {
       const silent = client.replies !== 'on';
       const skipping = client.replies === 'skip';
       const changes = client.replyChanges;
       const limit = skipping ? this.#oneCommand(base, at, end) : end;
-      stop = engine.execute(this.#handle, base, at, limit, 0, clock.nowMs(), monotonicMs);
+      stop = engine.execute(this.#handle, base, at, limit, 0, nowMs, monotonicMs);
       const { consumed, outputEnd } = result;
       const advanced = consumed !== at;
       at = consumed;
+      commands += result.commands;
       if (advanced) {
         this.parkedUntilMs = 0;
       }
       if (outputEnd > 0 && !silent) {
         outbox.append(this, engine.output, outputEnd);
       }
-      monotonicMs = clock.monotonicMs();
       const goesOn = stop === Stop.Done || this.#continue(stop, silent);
       if (skipping && advanced && client.replyChanges === changes) {
         client.replies = 'on';
@@ -188,14 +241,16 @@ export class Connection implements Recipient, Parked {
     // More than is there, always: else the same bytes would be tried again for ever.
     this.#needed = stop === Stop.Incomplete ? Math.max(result.needed, end - at + 1) : 0;
     const kept = this.#keep(base, at, end, fromHeld);
-    if (this.#blocked === undefined) {
-      statistics.observe((monotonicMs - this.#arrivedMs) / 1000);
+    if (this.#runs()) {
       this.#arrivedMs = 0;
     }
+    // One that JavaScript still works on counts when it is done.
+    commands -= this.#blocked === 'waiting' ? 1 : 0;
     if (kept && this.#blocked === 'sending') {
       outbox.flushOne(this);
       this.#sendLong();
     }
+    return commands;
   }
 
   /** What a stop other than Done asks for; false: stand still. */
@@ -270,6 +325,7 @@ export class Connection implements Recipient, Parked {
     void done.then(() => {
       this.#blocked = undefined;
       if (!this.#closed) {
+        this.#observe(this.#arrivedMs, 1);
         this.#answer(reply, silent);
         this.#advance();
       }
@@ -338,6 +394,7 @@ export class Connection implements Recipient, Parked {
     held.drop(end);
     this.parkedUntilMs = 0;
     this.#blocked = undefined;
+    this.#observe(this.#arrivedMs, 1);
     const reply = new Reply(this.client.protocol);
     reply.error(error);
     const { client } = this;
@@ -420,6 +477,9 @@ export class Connection implements Recipient, Parked {
 
   readonly #onEnd = (): void => {
     this.#ended = true;
+    if (this.taken) {
+      this.#context.intake.run();
+    }
     if (this.#closingSinceMs !== 0) {
       return;
     }
@@ -452,6 +512,9 @@ export class Connection implements Recipient, Parked {
 
   /** Shutdown: closes as soon as nothing is under way. */
   closeWhenIdle(): void {
+    if (this.taken) {
+      this.#context.intake.run();
+    }
     if (this.#runs()) {
       this.#finish();
     } else {

@@ -5,6 +5,7 @@ import type { Engine } from '../engine/types.ts';
 import type { Clock } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { InputAllowance } from './held-input.ts';
+import type { Intake } from './intake.ts';
 import type { Outbox } from './outbox.ts';
 import type { Parking } from './parking.ts';
 import type { Answer, Question } from './questions.ts';
@@ -23,6 +24,7 @@ export interface ConnectionContext {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly statistics: ThreadStatistics;
+  readonly intake: Intake;
   readonly outbox: Outbox;
   readonly parking: Parking;
   readonly allowance: InputAllowance;

@@ -23,6 +23,17 @@ export const serverLimits = {
    * 20 bytes a key at a million keys. Smaller: more scavenges, which are under 1 % here.
    */
   youngGenerationMebibytes: 6,
+  /**
+   * Chunks up to this length wait for the end of the turn, so that the waits for memory of all of them overlap.
+   * Longer ones have enough commands to overlap their own.
+   */
+  intakeChunkBytesMax: 512,
+  /** Chunks of one turn, as far as they overlap; 50 connections bring some 30. More run in two steps. */
+  intakeChunksMax: 256,
+  /** Room for those chunks. Larger: it is taken from the data's budget, in each thread. */
+  intakeBytes: 64 * kibibyte,
+  /** Up to this length a loop copies faster than a call. */
+  loopCopyBytesMax: 64,
   /** Replies of one turn of the event loop, copied together. At least an output window. */
   outboxBytes: 512 * kibibyte,
   /** Outboxes that slow readers may hold on to; beyond it their replies are copied one by one. */
@@ -92,6 +103,10 @@ assertRelation(
 assertRelation(
   serverLimits.tickMs * 4 <= Math.min(serverLimits.lingerMs, serverLimits.slowConsumerMs),
   'the tick is finer than what it measures',
+);
+assertRelation(
+  serverLimits.intakeChunkBytesMax <= serverLimits.intakeBytes,
+  'a chunk that the intake takes has room in it',
 );
 assertRelation(
   serverLimits.longValuePieceBytes <= serverLimits.outboxBytes,

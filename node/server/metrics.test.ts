@@ -5,7 +5,7 @@ import { expose } from './exposition.ts';
 import { Histograms } from './histograms.ts';
 import { requestBuckets } from './limits.ts';
 import { type MetricSources, metricDefinitions } from './metrics.ts';
-import { RawClient } from './testing/raw-client.ts';
+import { encode, RawClient } from './testing/raw-client.ts';
 import { type Served, serve } from './testing/serve.ts';
 
 function sources(served: Served, change: Partial<MetricSources> = {}): MetricSources {
@@ -81,6 +81,25 @@ describe('metrics', () => {
     ]) {
       expect(body).to.contain(`${line}\n`);
     }
+  });
+
+  it('count each command of a pipeline, and what took long once it is done', async () => {
+    await using served = await serve();
+    await using client = await RawClient.connect(served.port);
+    const count = async (): Promise<number> => {
+      const { body } = await expose(sources(served), '');
+      return Number(/^rdb_command_duration_seconds_count (\d+)$/m.exec(body)?.[1]);
+    };
+    client.send(Buffer.concat(Array.from({ length: 500 }, () => encode(['INCR', 'a']))));
+    while ((await client.line()) !== ':500');
+    expect(await count()).to.equal(500);
+    // JavaScript's, a long value's, and one behind them.
+    await client.expect(['SET', 'long', Buffer.alloc(100_000, 'x')], '+OK\r\n');
+    client.command('CLIENT', 'LIST').command('GET', 'long').command('GET', 'a');
+    while ((await client.line()) !== '500');
+    expect(await count()).to.equal(504);
+    const { body } = await expose(sources(served), '');
+    expect(body).to.match(/^rdb_command_duration_seconds_bucket\{le="2.5"\} 504$/m);
   });
 
   it('leave the series of shards out where that is asked for', async () => {

@@ -69,7 +69,7 @@ export const metricDefinitions: readonly MetricDefinition[] = [
     name: 'rdb_command_duration_seconds',
     type: 'histogram',
     labels: [],
-    help: 'From the arrival of a chunk of commands until its replies were ready; waiting for shards included. A pipeline counts once.',
+    help: 'From the arrival of a command until its reply was ready; waiting for its shard included. Commands that came together count alike.',
     read: ({ statistics }) => {
       const counts = Array.from({ length: durationBuckets.length + 1 }, (_, index) =>
         statistics.bucket(index),

@@ -49,13 +49,21 @@ export class Outbox {
       to.outStart = this.#end;
       this.#dirty.push(to);
     }
-    this.#buffer.set(length === source.length ? source : source.subarray(0, length), this.#end);
-    this.#end += length;
+    this.#copy(source, length);
     to.outEnd = this.#end;
     if (!this.#scheduled) {
       this.#scheduled = true;
       setImmediate(this.#flush);
     }
+  }
+
+  /** Till `release` nothing is scheduled: replies of one turn's chunks come together. */
+  hold(): void {
+    this.#scheduled = true;
+  }
+
+  release(): void {
+    this.#flush();
   }
 
   /** Writes the replies of one connection now: something that is not in the outbox follows. */
@@ -88,6 +96,19 @@ export class Outbox {
       from.holdsOutbox = false;
       this.#holders--;
     }
+  }
+
+  #copy(source: Uint8Array, length: number): void {
+    const end = this.#end;
+    if (length <= serverLimits.loopCopyBytesMax) {
+      const buffer = this.#buffer;
+      for (let index = 0; index < length; index++) {
+        buffer[end + index] = source[index] ?? 0;
+      }
+    } else {
+      this.#buffer.set(length === source.length ? source : source.subarray(0, length), end);
+    }
+    this.#end = end + length;
   }
 
   #write(to: Recipient): void {

@@ -6,6 +6,7 @@ import { Connection } from './connection.ts';
 import type { ConnectionContext, Services } from './context.ts';
 import { Dispatcher } from './dispatch.ts';
 import { InputAllowance } from './held-input.ts';
+import { Intake } from './intake.ts';
 import { serverLimits } from './limits.ts';
 import { listen } from './listen.ts';
 import { Outbox } from './outbox.ts';
@@ -50,11 +51,13 @@ export class RespServer {
     this.#times = options.times ?? serverLimits;
     this.#lingerMs = this.#times.lingerMs;
     const dispatcher = new Dispatcher(services, statistics);
+    const outbox = new Outbox();
     this.#context = {
       engine,
       clock,
       statistics,
-      outbox: new Outbox(),
+      outbox,
+      intake: new Intake({ engine, clock, outbox, statistics }),
       parking: new Parking({ engine, clock, statistics }),
       allowance: new InputAllowance(engine, statistics),
       commandBytesMax: engine.arena.options.valueBytesMax + serverLimits.commandOverheadBytes,

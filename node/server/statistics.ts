@@ -11,7 +11,6 @@ export const counterNames = [
   'connectionsRefused',
   'inputBytes',
   'outputBytes',
-  'chunks',
   'durationSeconds',
   'protocolErrors',
   'slowConsumers',
@@ -79,16 +78,15 @@ export class ThreadStatistics {
     return this.#values[counterIndex[name]] ?? 0;
   }
 
-  /** One chunk of commands: from its arrival until its replies were ready. */
-  observe(seconds: number): void {
+  /** Commands that came together: from their arrival until their replies were ready. */
+  observe(seconds: number, commands: number): void {
     let bucket = 0;
     while (bucket < durationBuckets.length && seconds > (durationBuckets[bucket] ?? 0)) {
       bucket++;
     }
     const values = this.#values;
-    values[bucketsAt + bucket] = (values[bucketsAt + bucket] ?? 0) + 1;
-    values[chunksAt] = (values[chunksAt] ?? 0) + 1;
-    values[secondsAt] = (values[secondsAt] ?? 0) + seconds;
+    values[bucketsAt + bucket] = (values[bucketsAt + bucket] ?? 0) + commands;
+    values[secondsAt] = (values[secondsAt] ?? 0) + seconds * commands;
   }
 
   bucket(index: number): number {
@@ -139,7 +137,6 @@ const counterIndex = Object.fromEntries(
 ) as Readonly<Record<CounterName, number>>;
 const inputBytesAt = counterIndex.inputBytes;
 const outputBytesAt = counterIndex.outputBytes;
-const chunksAt = counterIndex.chunks;
 const secondsAt = counterIndex.durationSeconds;
 
 /** All rows, for who reads. */

@@ -37,6 +37,7 @@ import {
 import { allocate, flushMagazines, free, usedBytes } from './memory/allocator';
 import { makeCrcTables, slotOf } from './memory/hash';
 import { executeOperations } from './operations';
+import { loadAhead as loadChunksAhead } from './resp/ahead';
 import { executeChunk, setTime } from './resp/execute';
 import { Connection } from './resp/parse';
 import { dropPieces } from './resp/pieces';
@@ -177,6 +178,11 @@ export function execute(
   const thread = threadAt(id);
   setTime(thread, nowMs, monotonicMs);
   return executeChunk(thread, connection, start, end, outputStart);
+}
+
+/** Addresses of chunks and of the last one's end, u32 each, at `starts`; see resp/ahead.ts. */
+export function loadAhead(id: u32, starts: u32, chunks: u32): void {
+  loadChunksAhead(threadAt(id), starts, chunks);
 }
 
 /** Operations in [start, end); see operations.ts. Several calls may be one to JavaScript: `beginReport`. */

@@ -140,6 +140,7 @@ export class Thread {
   /** Where a rollback of the whole call goes back to. */
   committedPosition: u32;
   committedOut: u32;
+  committedCommands: u32;
 
   // Registers that JavaScript reads.
   consumed: u32;
@@ -156,6 +157,8 @@ export class Thread {
   armed: u32;
   /** 1: the parked shard waits for readers of its old side, not for its mutex. */
   draining: u32;
+  /** Commands that the call consumed, those handed to JavaScript included. */
+  commands: u32;
 
   // The command.
   slot: u32;

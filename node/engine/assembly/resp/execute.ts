@@ -98,6 +98,8 @@ export function executeChunk(
   thread.committedOut = thread.out;
   thread.gathered = 0;
   thread.careful = connectionOf(thread).unresolved;
+  thread.commands = 0;
+  thread.committedCommands = 0;
   const stop = runToStop(thread);
   if (thread.gathered != 0) connectionOf(thread).unresolved = 1;
   if (thread.argvCapacity > ARGUMENTS_INLINE_MAX && stop != STOP_CALL) dropArguments(thread);
@@ -115,8 +117,7 @@ function runToStop(thread: Thread): i32 {
       takeBack(thread, stop);
       continue;
     }
-    thread.committedPosition = thread.position;
-    thread.committedOut = thread.out;
+    setCommitted(thread);
     const waits = stop == WAIT_WRITER || stop == WAIT_FROZEN || stop == WAIT_SERVING;
     if (!waits && stop != PUBLISH) return stop;
     // What more it gathers could not be told.
@@ -126,6 +127,15 @@ function runToStop(thread: Thread): i32 {
   }
 }
 
+/** What was answered up to here has happened. */
+// @ts-ignore: decorator
+@inline
+function setCommitted(thread: Thread): void {
+  thread.committedPosition = thread.position;
+  thread.committedOut = thread.out;
+  thread.committedCommands = thread.commands;
+}
+
 /** Nothing of what was answered since the last publication has happened. */
 function takeBack(thread: Thread, stop: i32): void {
   // A pin that JavaScript will never hear of.
@@ -133,6 +143,7 @@ function takeBack(thread: Thread, stop: i32): void {
   dropPieces(thread, connectionOf(thread));
   thread.position = thread.committedPosition;
   thread.out = thread.committedOut;
+  thread.commands = thread.committedCommands;
 }
 
 /** Outside of any section and holding nothing. True: try the command again; false: park. */
@@ -162,8 +173,7 @@ function run(thread: Thread): i32 {
     const stop = finishPieces(thread);
     if (stop != PROCEED) return stop;
     // What an earlier call read is answered; a take-back must not run it again.
-    thread.committedPosition = thread.position;
-    thread.committedOut = thread.out;
+    setCommitted(thread);
   }
   while (thread.position < thread.end) {
     if (thread.out + REPLY_ROOM > thread.outLimit) return STOP_OUTPUT_FULL;
@@ -218,6 +228,7 @@ function finishPieces(thread: Thread): i32 {
 // @ts-ignore: decorator
 @inline
 function count(thread: Thread): void {
+  thread.commands++;
   if (thread.command < 0) return;
   const counter = counterOf(thread, thread.command);
   store<u64>(counter, load<u64>(counter) + 1);

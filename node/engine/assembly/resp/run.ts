@@ -35,7 +35,7 @@ export const REPLY_ROOM: u32 = 1024;
 /** Bytes of the shortest command of a run: a GET of one byte. */
 const SHORTEST: usize = 20;
 /** 4 KiB units of data from which on the caches do not hold what a run needs. */
-const TOUCH_UNITS: u32 = 256;
+export const TOUCH_UNITS: u32 = 256;
 /** `*2\r\n$3\r\n` and `*3\r\n$3\r\n`; behind a name of three letters in any case comes `\r\n`. */
 const FRAME_OF_TWO: u64 = 0x0a0d33240a0d322a;
 const FRAME_OF_THREE: u64 = 0x0a0d33240a0d332a;
@@ -247,6 +247,7 @@ function runCommands(thread: Thread, commands: u32): u32 {
   thread.out = <u32>out;
   if (gets != 0) addCalls(thread, CMD_GET, gets);
   if (sets != 0) addCalls(thread, CMD_SET, sets);
+  thread.commands += gets + sets;
   return gets + sets;
 }
 

@@ -43,7 +43,7 @@ export class Side {
 
 // @ts-ignore: decorator
 @inline
-function indexOf(hash: u64, depth: u32): u32 {
+export function indexOf(hash: u64, depth: u32): u32 {
   // Two shifts: a shift by 64 is a shift by 0.
   return <u32>(hash >> 1 >> (63 - depth));
 }
