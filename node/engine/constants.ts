@@ -21,7 +21,18 @@ export const breakableRules = [
   /** The old side does not get the batch. */
   'SKIP_REPLAY',
 ] as const;
-export type BreakableRule = (typeof breakableRules)[number];
+/** The same, of shards with several copies. */
+export const breakableReplicatedRules = [
+  /** Readers see what is gathered. */
+  'READ_GATHERED',
+  /** Writers add to a batch that is out. */
+  'JOIN_FROZEN',
+  /** A rollback leaves what it found on the hidden side. */
+  'SKIP_ROLLBACK',
+] as const;
+export type BreakableRule =
+  | (typeof breakableRules)[number]
+  | (typeof breakableReplicatedRules)[number];
 
 /** What a build of the assembly may differ in; the released one has all defaults. */
 export interface BuildVariant {
@@ -91,7 +102,9 @@ export function constantsSource(variant: BuildVariant = {}): string {
   operationStatuses.forEach((status, index) => {
     constant(`STATUS_${status.toUpperCase().replaceAll('-', '_')}`, 'i32', index);
   });
-  for (const rule of breakableRules) constant(`BREAK_${rule}`, 'bool', variant.breaks === rule);
+  for (const rule of [...breakableRules, ...breakableReplicatedRules]) {
+    constant(`BREAK_${rule}`, 'bool', variant.breaks === rule);
+  }
   constant('POISON_FREED', 'bool', variant.poisonFreed === true);
   constant('PAUSE_READERS', 'bool', variant.pauseReaders === true);
   return `${lines.join('\n')}\n`;

@@ -475,6 +475,10 @@ export class WasmEngine implements Engine {
     return this.copies.seal(shard);
   }
 
+  batchNumber(shard: number): number {
+    return this.exports.batchOf(shard) >>> 0;
+  }
+
   commit(shard: number): boolean {
     return this.exports.commit(this.thread, shard) !== 0;
   }

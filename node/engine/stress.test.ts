@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { variantModule } from './build.ts';
-import { breakableRules } from './constants.ts';
+import { breakableReplicatedRules, breakableRules } from './constants.ts';
+import { runGatherStress } from './testing/gather-stress.ts';
 import { runStress } from './testing/stress.ts';
 
 describe('engine under several threads', function () {
@@ -45,6 +46,44 @@ describe('engine under several threads', function () {
           module,
           readers: 2,
           writers: 1,
+          pairs: 4,
+          durationMs: 8000,
+        });
+        expect(violations).to.have.length.greaterThan(0);
+      });
+    }
+  });
+});
+
+describe('engine with several copies under several threads', function () {
+  this.timeout(40_000);
+
+  it('shows nothing uncommitted, loses nothing, and a follower is its equal', async () => {
+    const module = await variantModule('paused', { poisonFreed: true, pauseReaders: true });
+    const result = await runGatherStress({
+      module,
+      readers: 1,
+      writers: 2,
+      pairs: 24,
+      durationMs: 3000,
+    });
+    expect(result.violations).to.deep.equal([]);
+    expect(result.committed).to.be.greaterThan(10);
+    expect(result.takenBack).to.be.greaterThan(3);
+  });
+
+  describe('notices a build that breaks', () => {
+    for (const rule of breakableReplicatedRules) {
+      it(rule, async () => {
+        const module = await variantModule(rule.toLowerCase(), {
+          breaks: rule,
+          poisonFreed: true,
+          pauseReaders: true,
+        });
+        const { violations } = await runGatherStress({
+          module,
+          readers: 1,
+          writers: 2,
           pairs: 4,
           durationMs: 8000,
         });

@@ -179,6 +179,8 @@ export interface Engine {
    * nothing is gathered (or by a leadership that has ended: `rollback`). 'busy': the mutex is held just now.
    */
   seal(shard: number): SealedBatch | 'busy' | undefined;
+  /** Number of the shard's unresolved batch, or of the next one if there is none. */
+  batchNumber(shard: number): number;
   /** Makes the sealed batch visible and wakes who waits. False: the mutex is held just now, try again. */
   commit(shard: number): boolean;
   /** Takes the gathered or sealed batch back and wakes who waits. False: the mutex is held just now, try again. */

@@ -8,6 +8,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { attachEngine } from '../engine.ts';
 import { type Arena, Stop } from '../types.ts';
+import { fill, frame, readValue, type Value } from './stress-values.ts';
 
 export interface StressOrder {
   readonly arena: Arena;
@@ -37,27 +38,6 @@ let commands = 0;
 
 function randomBelow(bound: number): number {
   return Math.floor(Math.random() * bound);
-}
-
-/** Short, medium, and long enough that copying it takes a while. */
-function lengthOf(pair: number, number: number): number {
-  const mix = (pair * 31 + number * 17) % 10;
-  if (mix < 6) return 20 + mix * 30;
-  return mix < 9 ? mix * 400 : 20_000;
-}
-
-function fill(pair: number, number: number): Buffer {
-  const value = Buffer.alloc(lengthOf(pair, number), 97 + ((pair + number) % 26));
-  value.write(`${pair}:${number}:`);
-  return value;
-}
-
-function bulk(bytes: Buffer): Buffer[] {
-  return [Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n')];
-}
-
-function frame(...words: Buffer[]): Buffer {
-  return Buffer.concat([Buffer.from(`*${words.length}\r\n`), ...words.flatMap(bulk)]);
 }
 
 /** Runs a chunk to its end, parking as a server would; returns all replies. */
@@ -97,23 +77,10 @@ async function write(): Promise<void> {
   for (const [pair, number] of written) Atomics.store(shared, pair + 1, number);
 }
 
-interface Value {
-  readonly number: number;
-  readonly next: number;
-}
-
-/** Checks the bulk string at `at`; number -1: null. */
 function check(reply: Buffer, at: number, pair: number): Value {
-  const line = reply.indexOf('\r\n', at);
-  const length = Number(reply.toString('latin1', at + 1, line));
-  if (length === -1) return { number: -1, next: line + 2 };
-  const value = reply.subarray(line + 2, line + 2 + length);
-  const [own, count] = value.toString('latin1', 0, 24).split(':');
-  const number = Number(count);
-  if (Number(own) !== pair || !fill(pair, number).equals(value)) {
-    violation ??= `pair ${pair}: torn or freed value ${value.toString('latin1', 0, 40)}`;
-  }
-  return { number, next: line + 2 + length + 2 };
+  const value = readValue(reply, at, pair);
+  if (value.broken !== undefined) violation ??= value.broken;
+  return value;
 }
 
 async function read(): Promise<void> {

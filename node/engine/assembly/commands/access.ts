@@ -57,7 +57,7 @@ import {
 } from '../twin/shard';
 import { BUSY, FROZEN, hiddenSide, LOCKED, tryOpen } from '../twin/twin';
 import { announceLate, pauseReader } from '../twin/sections';
-import { BREAK_ANNOUNCE_LATE, PAUSE_READERS } from '../generated/constants';
+import { BREAK_ANNOUNCE_LATE, BREAK_READ_GATHERED, PAUSE_READERS } from '../generated/constants';
 import { connectionOf } from '../resp/parse';
 import { argumentAt, argumentLength } from './names';
 
@@ -190,7 +190,8 @@ export function parkRead(thread: Thread, shard: Shard): i32 {
 // @ts-ignore: decorator
 @inline
 export function sideToRead(thread: Thread, shard: Shard): Side {
-  const side = holds(thread, shard) ? hiddenSide(shard) : visibleSide(shard);
+  const hidden = holds(thread, shard) || (BREAK_READ_GATHERED && shard.replicated != 0);
+  const side = hidden ? hiddenSide(shard) : visibleSide(shard);
   if (BREAK_ANNOUNCE_LATE) announceLate(thread);
   return sideOf(shard, side);
 }

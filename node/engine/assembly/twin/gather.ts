@@ -6,6 +6,7 @@
  *
  * Nobody but those who add sees a gathered or frozen side, so readers see committed writes only.
  */
+import { BREAK_SKIP_ROLLBACK } from '../generated/constants';
 import { GATHERED_MAX, gatheredList, Thread } from '../layout';
 import { bytesAtMost, markBatch } from './effects';
 import { tryLock, unlock, wake } from './lock';
@@ -77,6 +78,7 @@ function resolve(shard: Shard): void {
 
 /** Undoes the whole gathered or frozen batch. The caller holds the mutex. */
 export function rollback(thread: Thread, shard: Shard): void {
+  if (BREAK_SKIP_ROLLBACK) shard.logEntries = 0;
   rollbackTo(thread, shard, 0);
   shard.sequence = shard.batchSequence;
   shard.state = STATE_IDLE;
@@ -86,9 +88,8 @@ export function rollback(thread: Thread, shard: Shard): void {
 /** From now on nobody adds to the gathered batch. A stale one is not sealed: it waits for its rollback. */
 export function sealGathered(thread: Thread, shard: Shard): i32 {
   if (!tryLock(thread, shard)) return SHARD_BUSY;
-  const seals =
-    shard.state == STATE_GATHERED &&
-    shard.batchLeadership == atomic.load<u32>(addressOfShard(shard));
+  const current = shard.batchLeadership == atomic.load<u32>(addressOfShard(shard));
+  const seals = shard.state == STATE_GATHERED && current;
   if (seals) {
     shard.state = STATE_FROZEN;
     shard.contentBytes = markBatch(shard);

@@ -12,6 +12,7 @@ import {
   BATCH_ENTRIES_MAX,
   BATCH_GARBAGE_BYTES_MAX,
   BREAK_FREE_EARLY,
+  BREAK_JOIN_FROZEN,
   BREAK_SKIP_REPLAY,
   BREAK_SWAP_FIRST,
 } from '../generated/constants';
@@ -103,7 +104,7 @@ function opened(thread: Thread, shard: Shard): i32 {
 
 /** Of a frozen or gathered batch. A full one takes no more calls: so a long pipeline ends somewhere. */
 function whyNotJoin(shard: Shard, leadership: u32): i32 {
-  if (shard.state == STATE_FROZEN) return FROZEN;
+  if (shard.state == STATE_FROZEN && !BREAK_JOIN_FROZEN) return FROZEN;
   if (shard.batchLeadership != leadership) return STALE;
   const full =
     shard.logEntries >= BATCH_ENTRIES_MAX || shard.contentBytes >= BATCH_CONTENT_BYTES_MAX;
