@@ -9,7 +9,15 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { BenchError, MissingToolError } from '../errors.ts';
 
-const sources = ['load.c', 'protocol.h', 'workload.h', 'histogram.h'] as const;
+const sources = [
+  'load.c',
+  'protocol.h',
+  'workload.h',
+  'histogram.h',
+  'etcd.h',
+  'route.h',
+  'cpu.h',
+] as const;
 const compilerFlags = ['-std=c11', '-O2', '-Wall', '-Wextra', '-Werror'] as const;
 const run = promisify(execFile);
 

@@ -4,6 +4,9 @@
  * Open loop (`--rate`): requests are due at fixed times, whatever the server does, and a latency counts
  * from the time when the request was due, so that a stall is felt by all requests that it delays.
  *
+ * Several servers (`--route`): each connection asks for keys of its own server's slots. Redis replicas (`--wait N`): the SETs
+ * that go out together are followed by one WAIT N 0, and count as answered when that is.
+ *
  * Prints one JSON line. Exit codes: 0; 2 wrong arguments; 3 a wrong reply; 4 the system or the server failed. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,8 +24,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cpu.h"
+#include "etcd.h"
 #include "histogram.h"
 #include "protocol.h"
+#include "route.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "workload.h writes values on little-endian machines only"
@@ -31,14 +37,16 @@
 enum { SECOND_NS = 1000000000, CONNECTIONS_MAX = 16384, PIPELINE_MAX = 4096, EVENTS = 64 };
 enum { EXIT_USAGE = 2, EXIT_WRONG = 3, EXIT_SYSTEM = 4 };
 /* Requests of one connection that wait for replies in an open loop: half a minute at 20 k/s over 50. */
-enum { OPEN_LOOP_PENDING_MAX = 16384, INPUT_BYTES = 1 << 16 };
+enum { OPEN_LOOP_PENDING_MAX = 16384, INPUT_BYTES = 1 << 16, PIDS_MAX = 16 };
 
 enum operation { GET, SET, MIXED, LOAD, CHECK };
 static const char *const operation_names[] = {"get", "set", "mixed", "load", "check"};
 
 static struct {
   const char *host;
-  int port, server_pid;
+  struct route route;
+  int pids[PIDS_MAX], pid_count;
+  unsigned wait;
   int connections;
   uint32_t pipeline_min, pipeline_max;
   uint64_t keys, requests, seed;
@@ -51,14 +59,18 @@ static struct {
              .keys = 1000000, .seed = 1, .seconds = 3, .warmup = 0.5, .silence = 10, .check = 10000,
              .shape = {RESP, 16}};
 
+enum kind { READ, WRITE, WAIT };
+
 struct pending {
   uint64_t since_ns;
-  uint32_t key;
-  bool set;
+  uint32_t key;    /* of a WAIT: how many writes it covers */
+  enum kind kind;
+  bool answered, done; /* etcd: the message came; the trailers too */
 };
 
 struct connection {
-  int fd;
+  int fd, node;
+  struct h2 h2;
   bool wants_writable;
   char *in, *out;
   size_t in_length, out_begin, out_end, in_size, out_size;
@@ -75,6 +87,7 @@ static struct {
   uint64_t measured, last_reply_ns;
   uint32_t pipeline_min, pipeline_max;
   const uint32_t *numbers; /* CHECK: the keys to read */
+  uint64_t cursors[NODES_MAX]; /* LOAD and CHECK: the next key, or place in numbers, that a node may have */
 } phase;
 
 static struct connection *connections;
@@ -105,46 +118,95 @@ static void *allocate(size_t count, size_t size) {
   return memory;
 }
 
-static void fail_reply(const struct connection *connection, const char *in, size_t available) {
-  const struct pending *request = &connection->pending[connection->first];
+static void fail_reply(const struct connection *connection, const struct pending *request, const char *in,
+                       size_t available) {
   char right[128], got[256];
   size_t at = 0;
-  describe_right(right, sizeof right, &options.shape, request->set, request->key, phase.salt);
+  got[0] = 0;
+  if (request->kind == WAIT) snprintf(right, sizeof right, ":%u", options.wait);
+  else describe_right(right, sizeof right, &options.shape, request->kind == WRITE, request->key, phase.salt);
   for (size_t i = 0; i < available && i < 48; i++) {
     unsigned char byte = (unsigned char)in[i];
     const char *format = byte == '\r' ? "\\r" : byte == '\n' ? "\\n" : byte < 32 || byte > 126 ? "\\x%02x" : "%c";
     at += (size_t)snprintf(got + at, sizeof got - at, format, byte);
   }
-  got[at] = 0;
-  fail(EXIT_WRONG, "wrong reply to %s key:%012u: expected %s, got \"%s\" (after %llu right replies)",
-       request->set ? "SET" : "GET", request->key, right, got, (unsigned long long)phase.answered);
+  if (request->kind == WAIT) fail(EXIT_WRONG, "wrong reply to WAIT: expected %s, got \"%s\"", right, got);
+  fail(EXIT_WRONG, "wrong reply to %s key:%012u from port %d: expected %s, got \"%s\" (after %llu right replies)",
+       request->kind == WRITE ? "SET" : "GET", request->key, options.route.ports[connection->node], right, got,
+       (unsigned long long)phase.answered);
 }
 
-static uint32_t next_key(void) {
-  if (phase.operation == LOAD) return (uint32_t)phase.issued;
-  if (phase.operation == CHECK) return phase.numbers[phase.issued];
-  return random_below(&randomness, options.keys);
+static bool belongs(uint32_t key, int node) {
+  char text[KEY_BYTES];
+  if (options.route.nodes == 1) return true;
+  write_key(text, key);
+  return options.route.node_of_slot[slot_of(text, KEY_BYTES)] == node;
 }
 
-/* Appends one request to what the connection will send. */
-static void enqueue(struct connection *connection, uint64_t since_ns) {
-  uint32_t key = next_key();
-  bool set = phase.operation == SET || phase.operation == LOAD ||
-             (phase.operation == MIXED && random_below(&randomness, 5) == 0);
-  if (connection->out_begin == connection->out_end) connection->out_begin = connection->out_end = 0;
-  if (connection->out_size - connection->out_end < request_bytes_max(&options.shape)) {
-    size_t waiting = connection->out_end - connection->out_begin;
+/* False: this server has no more keys to load or check. */
+static bool next_key(int node, uint32_t *key) {
+  if (phase.operation != LOAD && phase.operation != CHECK) {
+    do *key = random_below(&randomness, options.keys);
+    while (!belongs(*key, node));
+    return true;
+  }
+  for (uint64_t *cursor = &phase.cursors[node]; *cursor < phase.limit;) {
+    *key = phase.operation == LOAD ? (uint32_t)*cursor : phase.numbers[*cursor];
+    ++*cursor;
+    if (belongs(*key, node)) return true;
+  }
+  return false;
+}
+
+/* Where so many bytes can be written, behind what waits to be sent. */
+static char *room(struct connection *connection, size_t bytes) {
+  size_t waiting = connection->out_end - connection->out_begin;
+  if (waiting == 0 || connection->out_size - connection->out_end < bytes) {
     memmove(connection->out, connection->out + connection->out_begin, waiting);
     connection->out_begin = 0;
     connection->out_end = waiting;
   }
-  char *out = connection->out + connection->out_end;
-  char *end = set ? put_set(out, &options.shape, key, options.salt) : put_get(out, &options.shape, key);
+  if (connection->out_size - connection->out_end < bytes) fail(EXIT_SYSTEM, "the server reads too slowly");
+  return connection->out + connection->out_end;
+}
+
+static void expect(struct connection *connection, struct pending request) {
+  connection->pending[(connection->first + connection->count++) & (connection->ring - 1)] = request;
+}
+
+static char *put_etcd(struct connection *connection, char *out, uint32_t number, bool set) {
+  char key[KEY_BYTES], *value;
+  write_key(key, number);
+  if (!set) return put_call(out, &connection->h2, ETCD_RANGE, key, KEY_BYTES, 0, &value);
+  out = put_call(out, &connection->h2, ETCD_PUT, key, KEY_BYTES, options.shape.value_bytes, &value);
+  write_value(value, options.shape.value_bytes, number, options.salt);
+  if (connection->h2.send_window < 0) fail(EXIT_SYSTEM, "etcd takes no more: use a smaller pipeline");
+  return out;
+}
+
+/* Appends one request to what the connection will send; false if there is none for its server. `*set`: it writes. */
+static bool enqueue(struct connection *connection, uint64_t since_ns, bool *set) {
+  uint32_t key;
+  if (!next_key(connection->node, &key)) return false;
+  *set = phase.operation == SET || phase.operation == LOAD ||
+         (phase.operation == MIXED && random_below(&randomness, 5) == 0);
+  char *out = room(connection, request_bytes_max(&options.shape));
+  char *end = options.shape.protocol == ETCD ? put_etcd(connection, out, key, *set)
+              : *set                         ? put_set(out, &options.shape, key, options.salt)
+                                             : put_get(out, &options.shape, key);
   connection->out_end += (size_t)(end - out);
-  connection->pending[(connection->first + connection->count++) & (connection->ring - 1)] =
-      (struct pending){since_ns, key, set};
-  if (set) written[key >> 3] |= (unsigned char)(1 << (key & 7));
+  expect(connection, (struct pending){since_ns, key, *set ? WRITE : READ, false, false});
+  if (*set) written[key >> 3] |= (unsigned char)(1 << (key & 7));
   phase.issued++;
+  return true;
+}
+
+static void enqueue_wait(struct connection *connection, uint64_t since_ns, uint32_t writes) {
+  if (options.wait == 0 || writes == 0) return;
+  char *out = room(connection, request_bytes_max(&options.shape));
+  char *end = put(put_number(put(out, "*3\r\n$4\r\nWAIT\r\n$1\r\n"), options.wait), "\r\n$1\r\n0\r\n");
+  connection->out_end += (size_t)(end - out);
+  expect(connection, (struct pending){since_ns, writes, WAIT, false, false});
 }
 
 static void flush(struct connection *connection) {
@@ -164,39 +226,94 @@ static void flush(struct connection *connection) {
 }
 
 static void send_batch(struct connection *connection, uint64_t now_ns) {
-  uint32_t depth = phase.pipeline_min;
+  uint32_t depth = phase.pipeline_min, writes = 0;
+  bool set;
   if (phase.pipeline_max > depth) depth += random_below(&randomness, phase.pipeline_max - depth + 1);
-  while (depth-- > 0 && phase.issued < phase.limit) enqueue(connection, now_ns);
+  while (depth-- > 0 && phase.issued < phase.limit && enqueue(connection, now_ns, &set)) writes += set;
+  enqueue_wait(connection, now_ns, writes);
   flush(connection);
 }
 
-static void receive(struct connection *connection, uint64_t now_ns) {
-  const char *in = connection->in;
-  size_t left = connection->in_length;
-  while (left > 0) {
+static void count_answers(uint32_t answers, uint64_t since_ns, uint64_t now_ns) {
+  phase.answered += answers;
+  if (now_ns < phase.begin_ns || now_ns >= phase.end_ns) return;
+  for (uint32_t i = 0; i < answers; i++) histogram_add(&latency, now_ns - since_ns);
+  phase.measured += answers;
+}
+
+static void drop_first(struct connection *connection) {
+  connection->first = (connection->first + 1) & (connection->ring - 1);
+  connection->count--;
+}
+
+/* Handles the whole replies among the bytes; how many bytes they have. */
+static size_t receive_text(struct connection *connection, uint64_t now_ns) {
+  size_t at = 0;
+  while (at < connection->in_length) {
+    const char *in = connection->in + at;
+    size_t left = connection->in_length - at;
     const struct pending *request = &connection->pending[connection->first];
     if (connection->count == 0) fail(EXIT_WRONG, "a reply that no request asked for: %zu bytes", left);
-    long length = request->set ? match_set(in, left, &options.shape)
-                               : match_get(in, left, &options.shape, request->key, phase.salt);
-    if (length == REPLY_WRONG) fail_reply(connection, in, left);
+    long length = request->kind == WAIT    ? match_wait(in, left, options.wait)
+                  : request->kind == WRITE ? match_set(in, left, &options.shape)
+                                           : match_get(in, left, &options.shape, request->key, phase.salt);
+    if (length == REPLY_WRONG) fail_reply(connection, request, in, left);
     if (length == REPLY_MORE) {
       /* An error line is shorter than a value and would otherwise be waited for. */
-      if (left == connection->in_size) fail_reply(connection, in, left);
+      if (left == connection->in_size) fail_reply(connection, request, in, left);
       break;
     }
-    if (now_ns >= phase.begin_ns && now_ns < phase.end_ns) {
-      histogram_add(&latency, now_ns - request->since_ns);
-      phase.measured++;
-    }
-    in += length;
-    left -= (size_t)length;
-    phase.answered++;
-    connection->first = (connection->first + 1) & (connection->ring - 1);
-    connection->count--;
+    at += (size_t)length;
+    if (request->kind == WAIT) count_answers(request->key, request->since_ns, now_ns);
+    else if (request->kind == READ || options.wait == 0) count_answers(1, request->since_ns, now_ns);
+    drop_first(connection);
   }
+  return at;
+}
+
+/* The request that a frame is about. Calls are pending in their order, whatever the order of their answers. */
+static struct pending *call_of(struct connection *connection, const struct frame *frame) {
+  uint32_t place = connection->count - (connection->h2.calls - (frame->stream - 1) / 2);
+  if (place >= connection->count) fail(EXIT_WRONG, "an answer to a call that is not out: stream %u", frame->stream);
+  return &connection->pending[(connection->first + place) & (connection->ring - 1)];
+}
+
+static void receive_frame(struct connection *connection, const struct frame *frame, uint64_t now_ns) {
+  if (frame->type == GOAWAY || frame->type == RST_STREAM) fail(EXIT_SYSTEM, "etcd ended a %s", frame->type == GOAWAY ? "connection" : "call");
+  if (frame->type == DATA && frame->length > 0) {
+    struct pending *request = call_of(connection, frame);
+    size_t length = 0;
+    const unsigned char *value = request->kind == READ ? etcd_value(frame, &length) : NULL;
+    bool right = request->kind == WRITE || (value != NULL && length == options.shape.value_bytes &&
+                                            value_is((const char *)value, options.shape.value_bytes, request->key, phase.salt));
+    if (!right) fail_reply(connection, request, (const char *)value, length);
+    request->answered = true;
+  }
+  if (frame->type == HEADERS && (frame->flags & FLAG_END_STREAM) != 0) {
+    struct pending *request = call_of(connection, frame);
+    if (!request->answered) fail_reply(connection, request, "a failed call", 13);
+    request->done = true;
+    count_answers(1, request->since_ns, now_ns);
+    while (connection->count > 0 && connection->pending[connection->first].done) drop_first(connection);
+  }
+  char *out = room(connection, request_bytes_max(&options.shape));
+  connection->out_end += (size_t)(answer_frame(out, &connection->h2, frame) - out);
+}
+
+static size_t receive_etcd(struct connection *connection, uint64_t now_ns) {
+  struct frame frame;
+  size_t at = 0;
+  for (size_t length; (length = read_frame(connection->in + at, connection->in_length - at, &frame)) > 0; at += length)
+    receive_frame(connection, &frame, now_ns);
+  return at;
+}
+
+static void receive(struct connection *connection, uint64_t now_ns) {
+  bool etcd = options.shape.protocol == ETCD;
+  size_t used = etcd ? receive_etcd(connection, now_ns) : receive_text(connection, now_ns);
+  connection->in_length -= used;
+  memmove(connection->in, connection->in + used, connection->in_length);
   phase.last_reply_ns = now_ns;
-  memmove(connection->in, in, left);
-  connection->in_length = left;
 }
 
 static void on_readable(struct connection *connection, bool closed_loop) {
@@ -208,6 +325,7 @@ static void on_readable(struct connection *connection, bool closed_loop) {
   connection->in_length += (size_t)got;
   uint64_t now_ns = clock_ns();
   receive(connection, now_ns);
+  flush(connection);
   if (closed_loop && connection->count == 0 && phase.issued < phase.limit && now_ns < phase.end_ns)
     send_batch(connection, now_ns);
 }
@@ -247,9 +365,10 @@ static void run_open_loop(void) {
     uint64_t now_ns = clock_ns();
     for (; due_ns <= now_ns && due_ns < phase.end_ns; next = (next + 1) % options.connections) {
       struct connection *connection = &connections[next];
-      if (connection->count == connection->ring || phase.issued == phase.limit) break;
+      if (connection->count + 2 > connection->ring || phase.issued == phase.limit) break;
       if (due_ns >= phase.begin_ns) histogram_add(&lateness, now_ns - due_ns);
-      enqueue(connection, due_ns);
+      bool set;
+      if (enqueue(connection, due_ns, &set)) enqueue_wait(connection, due_ns, set);
       flush(connection);
       due_ns = start_ns + (uint64_t)((double)phase.issued * interval_ns);
     }
@@ -259,51 +378,17 @@ static void run_open_loop(void) {
   while (phase.answered < phase.issued) turn(SECOND_NS / 10, false);
 }
 
-/* CPU seconds of a process, all its threads; ticks of 10 ms. */
-static void cpu_seconds(int pid, double *user, double *system) {
-  char path[64], text[1024];
-  *user = *system = 0;
-  if (pid == 0) return;
-  snprintf(path, sizeof path, "/proc/%d/stat", pid);
-  FILE *file = fopen(path, "r");
-  if (file == NULL) fail(EXIT_SYSTEM, "%s: %s", path, strerror(errno));
-  size_t length = fread(text, 1, sizeof text - 1, file);
-  fclose(file);
-  text[length] = 0;
-  unsigned long user_ticks, system_ticks;
-  const char *after_name = strrchr(text, ')');
-  if (after_name == NULL || sscanf(after_name + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-                                   &user_ticks, &system_ticks) != 2)
-    fail(EXIT_SYSTEM, "%s is not as expected", path);
-  *user = (double)user_ticks / (double)sysconf(_SC_CLK_TCK);
-  *system = (double)system_ticks / (double)sysconf(_SC_CLK_TCK);
-}
-
-struct cpu {
-  double server_user, server_system, own, machine;
-};
-
-/* Seconds in which the machine's cores did not idle, hypervisor's steal included. */
-static double machine_busy_seconds(void) {
-  unsigned long long field[8] = {0};
-  FILE *file = fopen("/proc/stat", "r");
-  if (file == NULL) fail(EXIT_SYSTEM, "/proc/stat: %s", strerror(errno));
-  int found = fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &field[0], &field[1], &field[2],
-                     &field[3], &field[4], &field[5], &field[6], &field[7]);
-  fclose(file);
-  if (found != 8) fail(EXIT_SYSTEM, "/proc/stat is not as expected");
-  unsigned long long busy = field[0] + field[1] + field[2] + field[5] + field[6] + field[7];
-  return (double)busy / (double)sysconf(_SC_CLK_TCK);
-}
-
 static struct cpu cpu_now(void) {
-  struct cpu cpu;
+  struct cpu cpu = {0};
   struct rusage own;
-  cpu_seconds(options.server_pid, &cpu.server_user, &cpu.server_system);
+  for (int i = 0; i < options.pid_count; i++)
+    if (!cpu_seconds(options.pids[i], &cpu.server_user, &cpu.server_system))
+      fail(EXIT_SYSTEM, "/proc/%d/stat can't be read", options.pids[i]);
   getrusage(RUSAGE_SELF, &own);
   cpu.own = (double)(own.ru_utime.tv_sec + own.ru_stime.tv_sec) +
             (double)(own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6;
   cpu.machine = machine_busy_seconds();
+  if (cpu.machine < 0) fail(EXIT_SYSTEM, "/proc/stat can't be read");
   return cpu;
 }
 
@@ -342,26 +427,32 @@ static uint64_t check_written(void) {
 static void connect_all(void) {
   uint32_t ring = 1;
   uint32_t wanted = options.rate > 0 ? OPEN_LOOP_PENDING_MAX : options.pipeline_max;
-  while (ring < wanted) ring *= 2;
+  while (ring < wanted + (options.wait > 0)) ring *= 2;
+  if (options.connections < options.route.nodes) fail(EXIT_USAGE, "--connections: at least one for each port");
   connections = allocate((size_t)options.connections, sizeof *connections);
   epoll_fd = epoll_create1(0);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options.port)};
+  struct sockaddr_in address = {.sin_family = AF_INET};
   if (inet_pton(AF_INET, options.host, &address.sin_addr) != 1)
     fail(EXIT_USAGE, "--host: an IPv4 address is needed, not %s", options.host);
   for (int i = 0; i < options.connections; i++) {
     struct connection *connection = &connections[i];
     int yes = 1;
+    connection->node = i % options.route.nodes;
+    int port = options.route.ports[connection->node];
+    address.sin_port = htons((uint16_t)port);
     connection->fd = socket(AF_INET, SOCK_STREAM, 0);
     if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&address, sizeof address) != 0)
-      fail(EXIT_SYSTEM, "connecting to %s:%d: %s", options.host, options.port, strerror(errno));
+      fail(EXIT_SYSTEM, "connecting to %s:%d: %s", options.host, port, strerror(errno));
     setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     fcntl(connection->fd, F_SETFL, O_NONBLOCK);
     connection->ring = ring;
     connection->pending = allocate(ring, sizeof *connection->pending);
     connection->in_size = INPUT_BYTES + 2 * request_bytes_max(&options.shape);
     connection->in = allocate(connection->in_size, 1);
-    connection->out_size = (ring + 1) * request_bytes_max(&options.shape);
+    connection->out_size = (ring + 4) * request_bytes_max(&options.shape);
     connection->out = allocate(connection->out_size, 1);
+    if (options.shape.protocol == ETCD)
+      connection->out_end = (size_t)(h2_begin(connection->out, &connection->h2) - connection->out);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) != 0)
       fail(EXIT_SYSTEM, "epoll_ctl: %s", strerror(errno));
@@ -393,10 +484,17 @@ static void read_pipeline(void) {
   options.pipeline_max = (uint32_t)max;
 }
 
+static void read_pids(void) {
+  for (char *at = strtok(optarg, ","); at != NULL; at = strtok(NULL, ",")) {
+    if (options.pid_count == PIDS_MAX || atoi(at) < 1) fail(EXIT_USAGE, "--pid must be up to %d numbers", PIDS_MAX);
+    options.pids[options.pid_count++] = atoi(at);
+  }
+}
+
 static void read_options(int argc, char **argv) {
-  static const char *const protocols[] = {"resp", "memcached"};
+  static const char *const protocols[] = {"resp", "memcached", "etcd"};
   static const char *const names[] = {"host", "port", "pid", "connections", "pipeline", "keys", "value", "operation",
-                                      "protocol", "seconds", "requests", "warmup", "rate", "salt", "seed", "check", "silence"};
+                                      "protocol", "seconds", "requests", "warmup", "rate", "salt", "seed", "check", "silence", "route", "wait"};
   enum { COUNT = sizeof names / sizeof *names };
   struct option table[COUNT + 1] = {0};
   for (int i = 0; i < COUNT; i++) table[i] = (struct option){names[i], required_argument, NULL, 0};
@@ -406,14 +504,14 @@ static void read_options(int argc, char **argv) {
     const char *name = names[index];
     switch (index) {
       case 0: options.host = optarg; break;
-      case 1: options.port = (int)number_of(name, 1, 65535); break;
-      case 2: options.server_pid = (int)number_of(name, 1, 1 << 30); break;
+      case 1: route_node(&options.route, (int)number_of(name, 1, 65535)); break;
+      case 2: read_pids(); break;
       case 3: options.connections = (int)number_of(name, 1, CONNECTIONS_MAX); break;
       case 4: read_pipeline(); break;
       case 5: options.keys = (uint64_t)number_of(name, 1, 1e9); break;
       case 6: options.shape.value_bytes = (uint32_t)number_of(name, 1, 1 << 20); break;
       case 7: options.operation = (enum operation)one_of(name, operation_names, 4); break;
-      case 8: options.shape.protocol = (enum protocol)one_of(name, protocols, 2); break;
+      case 8: options.shape.protocol = (enum protocol)one_of(name, protocols, 3); break;
       case 9: options.seconds = number_of(name, 0, 3600); break;
       case 10: options.requests = (uint64_t)number_of(name, 0, 1e12); break;
       case 11: options.warmup = number_of(name, 0, 3600); break;
@@ -422,10 +520,14 @@ static void read_options(int argc, char **argv) {
       case 14: options.seed = (uint64_t)number_of(name, 0, 9e15); break;
       case 15: options.check = (uint32_t)number_of(name, 0, 1e9); break;
       case 16: options.silence = number_of(name, 0, 3600); break;
+      case 17:
+        if (!route_read(&options.route, optarg)) fail(EXIT_USAGE, "--route must be FIRST-LAST:PORT,... for all slots");
+        break;
+      case 18: options.wait = (unsigned)number_of(name, 0, 9); break;
     }
   }
   if (optind < argc) fail(EXIT_USAGE, "%s is not an option", argv[optind]);
-  if (options.port == 0) fail(EXIT_USAGE, "--port is needed");
+  if (options.route.nodes == 0) fail(EXIT_USAGE, "--port or --route is needed");
 }
 
 static void print_histogram(const char *name, const struct histogram *histogram) {

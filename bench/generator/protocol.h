@@ -1,12 +1,13 @@
-/* Requests and replies of the two protocols. A reply is compared with the only right one, byte by byte. */
+/* Requests and replies of the text protocols. A reply is compared with the only right one, byte by byte. */
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
 
 #include <stdio.h>
 
+#include "etcd.h"
 #include "workload.h"
 
-enum protocol { RESP, MEMCACHED };
+enum protocol { RESP, MEMCACHED, ETCD };
 enum { REPLY_MORE = 0, REPLY_WRONG = -1, HEADER_BYTES_MAX = 96 };
 
 struct shape {
@@ -16,7 +17,8 @@ struct shape {
 
 /* Bytes that one request takes at most. */
 static inline size_t request_bytes_max(const struct shape *shape) {
-  return HEADER_BYTES_MAX + KEY_BYTES + shape->value_bytes;
+  size_t header = shape->protocol == ETCD ? ETCD_HEADER_BYTES_MAX : HEADER_BYTES_MAX;
+  return header + KEY_BYTES + shape->value_bytes;
 }
 
 static inline char *put(char *out, const char *text) {
@@ -70,6 +72,13 @@ static inline long match(const char *in, size_t available, const char *text, siz
 static inline long match_set(const char *in, size_t available, const struct shape *shape) {
   const char *right = shape->protocol == RESP ? "+OK\r\n" : "STORED\r\n";
   return match(in, available, right, strlen(right));
+}
+
+/* The same for a WAIT: all that were asked for, no fewer. */
+static inline long match_wait(const char *in, size_t available, unsigned replicas) {
+  char right[16];
+  char *end = put(put_number(put(right, ":"), replicas), "\r\n");
+  return match(in, available, right, (size_t)(end - right));
 }
 
 /* The same for a GET of a key that is there. `salt` < 0 accepts the value of any run. */

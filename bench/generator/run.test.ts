@@ -7,9 +7,7 @@ import { after, before, describe, it } from 'mocha';
 import { BenchError, MissingToolError, WrongAnswerError } from '../errors.ts';
 import { buildGenerator } from './build.ts';
 import { argumentsOf, type Load, runLoad, type Sample } from './run.ts';
-import { type Lie, startFakeServer } from './testing.ts';
-
-const hasCompiler = succeeds('cc', ['--version']);
+import { hasCompiler, type Lie, startFakeServer } from './testing.ts';
 
 const load = {
   operation: 'get',
@@ -176,12 +174,3 @@ describe('the load generator', () => {
     );
   });
 });
-
-function succeeds(command: string, argv: readonly string[]): boolean {
-  try {
-    execFileSync(command, argv, { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}

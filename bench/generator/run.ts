@@ -7,10 +7,14 @@ export type LoadOperation = 'get' | 'set' | 'mixed' | 'load';
 
 export interface Load {
   readonly operation: LoadOperation;
-  readonly port: number;
-  /** The server's process: its CPU time is measured. */
-  readonly pid?: number;
-  readonly protocol?: 'resp' | 'memcached';
+  readonly port?: number;
+  /** Several servers instead, by slots: `0-8191:7000,8192-16383:7001`. */
+  readonly route?: string | undefined;
+  /** The server's process, or all of them: their CPU time is measured. */
+  readonly pid?: number | readonly number[];
+  readonly protocol?: 'resp' | 'memcached' | 'etcd';
+  /** SETs that go out together are followed by a `WAIT` for so many replicas. */
+  readonly wait?: number | undefined;
   readonly connections: number;
   /** `16`, or `1-64`: a random depth each time. */
   readonly pipeline: string;
@@ -77,7 +81,9 @@ export function argumentsOf(load: Load): string[] {
   const given: readonly (readonly [string, string | number | undefined])[] = [
     ['operation', load.operation],
     ['port', load.port],
-    ['pid', load.pid],
+    ['route', load.route],
+    ['pid', load.pid?.toString()],
+    ['wait', load.wait],
     ['protocol', load.protocol],
     ['connections', load.connections],
     ['pipeline', load.pipeline],

@@ -1,5 +1,8 @@
 /** A small server that speaks enough of Redis' protocol for the generator, and lies when told to. */
+import { spawnSync } from 'node:child_process';
 import { createServer, type Server, type Socket } from 'node:net';
+
+export const hasCompiler = spawnSync('cc', ['--version']).status === 0;
 
 export interface Request {
   readonly name: string;
