@@ -11,7 +11,7 @@ import type { Session, Sessions } from './sessions.ts';
 
 /** Names the writes among the jobs that have no name yet, unless `sessions` is undefined. */
 export function batchRequest(jobs: readonly Job[], sessions: Sessions | undefined): BatchRequest {
-  const session = sessions?.current();
+  const session = sessions?.take(jobs.length);
   const first = session === undefined ? undefined : nameWrites(jobs, session);
   const fresh = first !== undefined;
   for (const each of sessionsOf(jobs)) each.advance();

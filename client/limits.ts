@@ -35,13 +35,23 @@ export const ATTEMPT_BYTES_PER_MS = 1_000;
 /** A topology stream that told nothing for so long is changed for another one when an attempt found no answer. */
 export const TOPOLOGY_DOUBT_MS = 1_000;
 
-/** Numbers of a session that its oldest unanswered write may keep the nodes from forgetting; then a new one begins. */
-export const SESSION_NUMBERS_MAX = 65_536;
-/** Sessions that one write may lose before anything of it happened: clocks far apart, or nodes that forget at once. */
+/**
+ * Numbers of a session from its oldest unanswered one on. A shard keeps 1024 answers of a session, then forgets a
+ * quarter, the lowest: while no more than three quarters may be unanswered, it forgets none that may be asked for.
+ */
+export const SESSION_NUMBERS_MAX = 768;
+/** Sessions that take new numbers: more than there are when every batch has one of its own at three nodes. */
+export const SESSIONS_MAX = 64;
+/**
+ * Where nodes call new sessions ended already, their clocks are not this one's: nodes take none that begins before what they
+ * have forgotten, or more than ten minutes ahead. How new sessions are dated then, one after the other.
+ */
+export const SESSION_OFFSETS_MS: readonly number[] = [
+  ...[0, 1_000, 8_000, 64_000, 512_000],
+  ...[-3_600_000, -24 * 3_600_000, -365 * 24 * 3_600_000],
+];
+/** Sessions that one write may lose before anything of it happened. */
 export const SESSIONS_ENDED_MAX = 12;
-/** How far a session is dated ahead when the nodes call new ones ended already: first, and at most. */
-export const SESSION_AHEAD_MS_MIN = 1_000;
-export const SESSION_AHEAD_MS_MAX = 24 * 3_600_000;
 
 /** Redirects that an operation follows at once; then it waits, since the nodes don't agree. */
 export const REDIRECTS_AT_ONCE_MAX = 4;
@@ -65,11 +75,8 @@ const relations: readonly [boolean, string][] = [
     'a call retries several times',
   ],
   [ATTEMPT_MS_MIN * 7 < TIMEOUT_MS_DEFAULT, 'a call survives three attempts without an answer'],
-  [SESSION_NUMBERS_MAX >= OPERATIONS_MAX, 'a session is not left because of load alone'],
-  [
-    SESSION_AHEAD_MS_MIN * 4 ** (SESSIONS_ENDED_MAX - 1) >= SESSION_AHEAD_MS_MAX,
-    'a write finds a session that any clock takes',
-  ],
+  [BATCH_OPERATIONS_MAX <= SESSION_NUMBERS_MAX, 'a session takes a batch'],
+  [SESSION_OFFSETS_MS.length <= SESSIONS_ENDED_MAX, 'a write finds a session that nodes take'],
   [SEED_TIMEOUT_MS < CONNECT_TIMEOUT_MS_DEFAULT, 'connect tries more than one address'],
   [KEEPALIVE_TIMEOUT_MS < KEEPALIVE_MS, 'one sign of life at a time'],
 ];

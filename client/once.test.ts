@@ -110,8 +110,8 @@ describe('writes that happen once', () => {
     await client.increment('n');
     cluster.endSessions(Date.now() + 1);
     expect(await client.increment('n')).to.equal(2n);
-    cluster.endSessions(Date.now() + 3_600_000);
-    expect(await client.increment('n'), 'clocks an hour apart').to.equal(3n);
+    cluster.endSessions(Date.now() + 60_000);
+    expect(await client.increment('n'), 'clocks a minute apart').to.equal(3n);
   });
 
   it('say SESSION_ENDED when it was forgotten and they may have happened', async () => {

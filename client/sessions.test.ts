@@ -2,7 +2,7 @@ import { sessionStartMs } from '@r-db/proto/sessions.ts';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { SESSION_AHEAD_MS_MAX, SESSION_NUMBERS_MAX } from './limits.ts';
+import { BATCH_OPERATIONS_MAX, SESSION_NUMBERS_MAX, SESSION_OFFSETS_MS } from './limits.ts';
 import { Session, Sessions } from './sessions.ts';
 
 const NOW_MS = 1_700_000_000_000;
@@ -44,44 +44,70 @@ describe('a session', () => {
 });
 
 describe('sessions', () => {
+  const writeOnce = (session: Session): void => {
+    session.answered(session.take(session.reserve(1)).number);
+  };
+
   it('stay the same while their writes are answered, however many', () => {
     const sessions = newSessions();
-    const first = sessions.current();
+    const first = sessions.take(1);
     expect(sessionStartMs(first.id)).to.equal(NOW_MS);
-    for (let i = 0; i < 3 * SESSION_NUMBERS_MAX; i++) {
-      const session = sessions.current();
-      session.answered(session.take(session.reserve(1)).number);
-    }
-    expect(sessions.current()).to.equal(first);
+    for (let i = 0; i < 3 * SESSION_NUMBERS_MAX; i++) writeOnce(sessions.take(1));
+    expect(sessions.take(1)).to.equal(first);
   });
 
-  it('are left when one write keeps the nodes from forgetting too many others', () => {
+  it('are as many as the writes that are out need, and are used again', () => {
     const sessions = newSessions();
-    const first = sessions.current();
+    const used = new Set<Session>();
+    const round = (): void => {
+      const out: [Session, number][] = [];
+      for (let batch = 0; batch < 6; batch++) {
+        const session = sessions.take(BATCH_OPERATIONS_MAX);
+        used.add(session);
+        const number = session.reserve(BATCH_OPERATIONS_MAX);
+        for (let i = 0; i < BATCH_OPERATIONS_MAX; i++) session.take(number + i);
+        out.push([session, number]);
+        session.advance();
+        expect(session.span).to.be.at.most(SESSION_NUMBERS_MAX);
+      }
+      for (const [session, number] of out) {
+        for (let i = 0; i < BATCH_OPERATIONS_MAX; i++) session.answered(number + i);
+      }
+    };
+    for (let i = 0; i < 10; i++) round();
+    expect(used.size).to.equal(6);
+  });
+
+  it('leave one whose write waits for long until it is answered', () => {
+    const sessions = newSessions();
+    const first = sessions.take(1);
     const stuck = first.take(first.reserve(1));
-    while (sessions.current() === first) first.reserve(1);
+    while (sessions.take(1) === first) writeOnce(first);
     expect(first.span).to.equal(SESSION_NUMBERS_MAX);
-    first.advance();
     expect(first.answeredBelow).to.equal(stuck.number);
-    expect(sessions.current().id).to.not.deep.equal(first.id);
+    const second = sessions.take(1);
+    first.answered(stuck.number);
+    const fill = second.take(second.reserve(SESSION_NUMBERS_MAX));
+    expect(sessions.take(1)).to.equal(first);
+    second.answered(fill.number);
   });
 
-  it('are renewed when they ended; dated ahead if the nodes never took one', () => {
+  it('are renewed when they ended; dated otherwise if the nodes never took one', () => {
     const sessions = newSessions();
-    const first = sessions.current();
+    const first = sessions.take(1);
     first.known = true;
     sessions.end(first);
-    const second = sessions.current();
+    const second = sessions.take(1);
     expect(second).to.not.equal(first);
     expect(sessionStartMs(second.id)).to.equal(NOW_MS);
     sessions.end(first);
-    expect(sessions.current(), 'ended once already').to.equal(second);
-    const starts: number[] = [];
-    for (let i = 0; i < 20; i++) {
-      sessions.end(sessions.current());
-      starts.push((sessionStartMs(sessions.current().id) ?? 0) - NOW_MS);
+    expect(sessions.take(1), 'ended once already').to.equal(second);
+    const offsets: number[] = [];
+    for (let i = 0; i < SESSION_OFFSETS_MS.length + 2; i++) {
+      sessions.end(sessions.take(1));
+      offsets.push((sessionStartMs(sessions.take(1).id) ?? 0) - NOW_MS);
     }
-    expect(starts.slice(0, 3)).to.deep.equal([1_000, 4_000, 16_000]);
-    expect(starts.at(-1)).to.equal(SESSION_AHEAD_MS_MAX);
+    expect(offsets.slice(0, 3)).to.deep.equal(SESSION_OFFSETS_MS.slice(1, 4));
+    expect(offsets.at(-1)).to.equal(SESSION_OFFSETS_MS.at(-1));
   });
 });

@@ -2,12 +2,11 @@
  * Names for writes, so that a write can be sent again without happening twice: numbers in a session, and
  * below which of them no answer is waited for any more. Pure: clock and randomness are arguments.
  *
- * One session serves the whole client. It is left for a new one (and lives on until the last of its
- * writes is answered) when a write of it waits for so long that the nodes would have to keep too many answers, and when
- * a shard does not know it any more and calls it ended before anything of the write could happen.
+ * A node keeps the last answers of a session only. So a session takes new numbers only while few of its own lie behind its oldest
+ * unanswered one; else another session takes them. How many there are follows from how many writes are out.
  */
 import { sessionId } from '@r-db/proto/sessions.ts';
-import { SESSION_AHEAD_MS_MAX, SESSION_AHEAD_MS_MIN, SESSION_NUMBERS_MAX } from './limits.ts';
+import { SESSION_NUMBERS_MAX, SESSION_OFFSETS_MS, SESSIONS_MAX } from './limits.ts';
 
 /** The name of one write. */
 export interface WriteId {
@@ -71,37 +70,34 @@ export interface SessionsOptions {
 
 export class Sessions {
   readonly #options: SessionsOptions;
-  #current: Session | undefined;
-  /** How far new sessions are dated ahead: the nodes' clocks may be ahead of this one. */
-  #aheadMs = 0;
+  /** Those that take new numbers, sooner or later; what is left out lives on by its writes. */
+  #pool: Session[] = [];
+  /** Which of the offsets the nodes took. */
+  #offset = 0;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
   }
 
-  /** The session for new writes. */
-  current(): Session {
-    if (this.#current !== undefined && this.#current.span >= SESSION_NUMBERS_MAX) {
-      this.#current.advance();
-      if (this.#current.span >= SESSION_NUMBERS_MAX) this.#current = undefined;
+  /** A session that can take so many new numbers. */
+  take(count: number): Session {
+    for (const session of this.#pool) {
+      session.advance();
+      if (session.span + count <= SESSION_NUMBERS_MAX) return session;
     }
-    this.#current ??= new Session(
-      sessionId(this.#options.nowMs() + this.#aheadMs, this.#options.random),
-    );
-    return this.#current;
+    const startMs = this.#options.nowMs() + (SESSION_OFFSETS_MS[this.#offset] ?? 0);
+    const made = new Session(sessionId(startMs, this.#options.random));
+    this.#pool = [made, ...this.#pool.slice(0, SESSIONS_MAX - 1)];
+    return made;
   }
 
   /**
-   * A node calls the session ended: writes get another one. One that is refused before it was ever
-   * accepted is younger by this clock than by the nodes': the next is dated further ahead.
+   * A node calls the session ended: its numbers are taken no more. One that was refused before it was ever
+   * accepted does not begin when the nodes think that it may: the next one is dated otherwise.
    */
   end(session: Session): void {
-    if (session !== this.#current) return;
-    this.#current = undefined;
-    if (session.known) return;
-    this.#aheadMs = Math.min(
-      SESSION_AHEAD_MS_MAX,
-      Math.max(SESSION_AHEAD_MS_MIN, this.#aheadMs * 4),
-    );
+    if (!this.#pool.includes(session)) return;
+    this.#pool = this.#pool.filter((one) => one !== session);
+    if (!session.known) this.#offset = Math.min(this.#offset + 1, SESSION_OFFSETS_MS.length - 1);
   }
 }
