@@ -25,6 +25,7 @@ export const notBegun: SendingSnapshot = {
   number: undefined,
   cuts: 0,
   out: undefined,
+  ended: false,
   resendAtMs: Number.NEGATIVE_INFINITY,
 };
 
@@ -54,8 +55,12 @@ export function sendSnapshot(
   const { snapshot } = progress;
   if (snapshot === undefined) return;
   const resendAtMs = state.nowMs + promiseMs(state) * limits.resendCutPromises;
-  progress.snapshot = { ...snapshot, resendAtMs };
-  if (snapshot.out !== undefined) send(state, to, leadership, snapshot.out);
+  const { number, out } = snapshot;
+  if (out !== undefined) send(state, to, leadership, out);
+  // Sessions change with every entry: when the end is to be sent again, it is asked for again.
+  const ended = out?.kind === 'snapshot-end';
+  progress.snapshot = { ...snapshot, resendAtMs, ended, out: ended ? undefined : out };
+  if (snapshot.ended && out === undefined && number !== undefined) askForCut(state, to, number);
 }
 
 /** The shell cut the next part. */
@@ -69,7 +74,7 @@ export function cutTaken(state: State, input: Extract<Input, { kind: 'cut' }>): 
   const index = sending.cuts;
   const out: MessageBody =
     input.cut === undefined
-      ? { kind: 'snapshot-end', snapshot, cuts: index }
+      ? { kind: 'snapshot-end', snapshot, cuts: index, sessions: input.sessions ?? noBytes }
       : { kind: 'snapshot-cut', snapshot, index, cut: input.cut };
   progress.snapshot = { ...sending, out, resendAtMs: nowMs };
 }
@@ -107,6 +112,8 @@ export function snapshotAnswered(
   askForCut(state, body.incarnation, sending.number);
 }
 
+const noBytes = new Uint8Array();
+
 function beginSnapshot(state: State, progress: Progress): void {
   const number = ++state.snapshots;
   const from = state.log.applied;
@@ -115,7 +122,7 @@ function beginSnapshot(state: State, progress: Progress): void {
   progress.from = from;
   progress.sentTo = from.sequence;
   const out: MessageBody = { kind: 'snapshot-begin', snapshot: number, from };
-  progress.snapshot = { number, cuts: 0, out, resendAtMs: state.nowMs };
+  progress.snapshot = { number, cuts: 0, out, ended: false, resendAtMs: state.nowMs };
 }
 
 function askForCut(state: State, to: Incarnation, snapshot: number): void {

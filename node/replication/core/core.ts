@@ -57,7 +57,11 @@
  *   `promise` moves `wakeAtMs`. After the host was suspended, no promise counts: a new connection.
  * - **Reads.** Load the leadership counter (it changes with each `publish` of another role or epoch), take the value,
  *   compare the clock with `readUntilMs`, load the counter again.
- * - **Snapshots.** `take-cut` is answered once with `cut`, in pieces of bounded size, undefined at the end. A cut is of the
+ * - **Sessions.** One `Sessions` for each shard (sessions.ts): `seal` makes the content of an entry, `committed` and `rolledBack`
+ *   follow `commit` and `roll-back`, `apply` gives back the engine's part of an entry to apply; `clear` with `create-data` and
+ *   `begin-snapshot`, `replace` with `end-snapshot`, `lead` and `dropGathered` as leaderships begin and end.
+ * - **Snapshots.** `take-cut` is answered once with `cut`, in pieces of bounded size; undefined at the end, and whenever asked
+ *   after it, with the sessions of that moment. A cut is of the
  *   committed side when it is taken. Entries are applied between cuts, also such that a cut holds already:
  *   an effect or a record older than what the copy has of that key (by version) changes nothing.
  *

@@ -93,6 +93,10 @@ function follow(state: State, told: Told): void {
       break;
     case 'snapshot-end':
       if (following.snapshot?.number === body.snapshot && following.snapshot.cuts === body.cuts) {
+        // Once: when it comes again, entries after it are in the table already.
+        if (!state.complete) {
+          state.effects.push({ kind: 'end-snapshot', sessions: body.sessions });
+        }
         state.complete = true;
         state.changed = true;
       }

@@ -67,12 +67,13 @@ export type Input =
     }
   /** Answer to `stop-writes`: what had been executed was given as `write`. */
   | { readonly kind: 'writes-stopped' }
-  /** Answer to `take-cut`: the next part of the snapshot, or its end. */
+  /** Answer to `take-cut`: the next part of the snapshot, or its end, then with the table of sessions. */
   | {
       readonly kind: 'cut';
       readonly to: Incarnation;
       readonly snapshot: number;
       readonly cut: Uint8Array | undefined;
+      readonly sessions?: Uint8Array;
     }
   /** Somebody wants this member of the set to lead. */
   | { readonly kind: 'hand-over'; readonly to: Incarnation }
@@ -128,6 +129,8 @@ export type Effect =
   /** Empty the copy: cuts follow. Entries may be applied between them; a record's version decides. */
   | { readonly kind: 'begin-snapshot'; readonly from: Position }
   | { readonly kind: 'install-cut'; readonly cut: Uint8Array }
+  /** The copy is whole; its sessions are these, as `Sessions.encode` made them. */
+  | { readonly kind: 'end-snapshot'; readonly sessions: Uint8Array }
   /** Cut the committed side from after the last cut on, from the start for a new number. */
   | { readonly kind: 'take-cut'; readonly to: Incarnation; readonly snapshot: number }
   | { readonly kind: 'create-data'; readonly generation: Generation }

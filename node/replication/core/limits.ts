@@ -47,6 +47,16 @@ export const limits = {
   preferredAfterMs: 30_000,
   /** Bytes of applied entries kept for followers where nothing is configured. */
   logBytesMax: 4 * 1024 * 1024,
+  /** Sessions that a shard remembers. Fewer: clients that write now and then lose theirs. Each takes 200 bytes and its answers. */
+  sessionsMax: 4_096,
+  /** Answers that a session may ask for again: more than a client has under way in one shard. */
+  sessionResultsMax: 1_024,
+  /** Bytes of an answer that is kept: those of writes are small. One that is larger can't be asked for again. */
+  sessionResultBytesMax: 16 * 1024,
+  /** Bytes of all sessions of a shard with their answers; then the one that wrote least recently ends. */
+  sessionBytesMax: 2 * 1024 * 1024,
+  /** Milliseconds that a client's clock may be ahead when its session begins. */
+  sessionAheadMaxMs: 600_000,
   /** Bytes of entries in one message, but for its last entry: keeps frames from growing with the lag. */
   messageBytesMax: 256 * 1024,
 } as const;
@@ -62,4 +72,6 @@ assert(
 );
 assert(limits.silencePromises < 1 - limits.clockDriftMax, 'removal must come before a campaign');
 assert(limits.commitHeldMs < limits.clockMarginMs, 'followers apply late');
+assert(limits.sessionsMax * 200 < limits.sessionBytesMax, 'sessions without answers do not fit');
+assert(limits.sessionResultBytesMax * 16 < limits.sessionBytesMax, 'few answers fill all');
 assert(limits.handOverPromises < limits.silencePromises, 'a hand-over outlasts its target');

@@ -60,13 +60,16 @@ function bodyText(body: MessageBody): string {
     case 'snapshot-cut':
       return `cut ${body.snapshot} ${body.index} ${cutText(body.cut)}`;
     case 'snapshot-end':
-      return `snapshot-end ${body.snapshot} cuts ${body.cuts}`;
+      return `snapshot-end ${body.snapshot} cuts ${body.cuts}${sessionsText(body.sessions)}`;
     case 'hand-over':
       return `hand-over ${body.lease.version}`;
     case 'refusal':
       return 'refusal';
   }
 }
+
+export const sessionsText = (sessions: Uint8Array): string =>
+  sessions.length === 0 ? '' : ` sessions ${cutText(sessions)}`;
 
 /** What `messageText` writes, read again; a hand-over excepted: the shell tells it as `observed`. */
 export function messageOf([e = '', g = '', ...words]: readonly string[]): ShardMessage {
@@ -110,8 +113,10 @@ function bodyOf([kind, ...words]: readonly string[]): MessageBody {
         cut: content,
       };
     }
-    case 'snapshot-end':
-      return { kind, snapshot: Number(words[0]), cuts: Number(words[2]) };
+    case 'snapshot-end': {
+      const sessions = contentOf(words[4] ?? '').content;
+      return { kind, snapshot: Number(words[0]), cuts: Number(words[2]), sessions };
+    }
     case 'refusal':
       return { kind };
     default:

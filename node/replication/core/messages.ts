@@ -53,6 +53,8 @@ export type MessageBody =
       readonly kind: 'snapshot-end';
       readonly snapshot: number;
       readonly cuts: number;
+      /** The sessions of the shard, as committed when it was sent. */
+      readonly sessions: Uint8Array;
     }
   /** Old leader to new: the Lease as won. The shell hands it over as `observed`. */
   | { readonly kind: 'hand-over'; readonly lease: ShardLease }

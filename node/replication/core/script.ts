@@ -28,6 +28,7 @@ import {
   messageOf,
   messageText,
   positionText,
+  sessionsText,
 } from './message-text.ts';
 
 /** Runs a script and gives it back with the effects that really came. Throws on a line it can't read. */
@@ -121,7 +122,8 @@ class ScriptRun {
       }
       case 'cut': {
         const cut = words[2] === 'end' ? undefined : contentOf(words[2] ?? '').content;
-        return { kind, to: incarnation(who), snapshot: Number(second), cut };
+        const sessions = contentOf(words[3] ?? '').content;
+        return { kind, to: incarnation(who), snapshot: Number(second), cut, sessions };
       }
       default:
         return undefined;
@@ -271,6 +273,8 @@ function effectText(effect: Effect): string {
       return `begin-snapshot from ${positionText(effect.from)}`;
     case 'install-cut':
       return `install-cut ${cutText(effect.cut)}`;
+    case 'end-snapshot':
+      return `${effect.kind}${sessionsText(effect.sessions)}`;
     case 'take-cut':
       return `take-cut ${effect.snapshot} for ${effect.to}`;
     case 'tell':

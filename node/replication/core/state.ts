@@ -100,6 +100,8 @@ export interface SendingSnapshot {
   readonly cuts: number;
   /** The part that is on its way, to send again; undefined: the shell is cutting. */
   readonly out: MessageBody | undefined;
+  /** Its end was sent. */
+  readonly ended: boolean;
   readonly resendAtMs: number;
 }
 
