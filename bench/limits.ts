@@ -14,6 +14,18 @@ export const limits = {
   salts: 64,
   /** A server that is not ready by then has failed; the slowest start seen under load took 6 s. */
   readyTimeoutMs: 30_000,
+  /** All copies in sync and led by the first of the assignment: leaders go back 30 s after their node came back in sync. */
+  wholeTimeoutMs: 90_000,
+  /** How often a cluster is asked that changes: cheap against what it does meanwhile. */
+  clusterPollMs: 50,
+  /** Answers of the program that writes: a check reads every key, at a store that may be away for 20 s. */
+  writerTimeoutMs: 60_000,
+  /** A shard that acknowledged a write so lately is being served; writers try again every few milliseconds. */
+  servedMs: 250,
+  /** Watched after a kill though all is served again: a store may fail once more. */
+  afterKillMs: 2_500,
+  /** At least so long between a recovery and the next kill; at most double. */
+  betweenKillsMs: 500,
   /** How often a starting server is asked: the resolution of a start's time. */
   readyPollMs: 2,
   /** A server gets this long to end after SIGTERM; then SIGKILL. */

@@ -15,6 +15,7 @@ const cacheHome = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
 
 const context: Context = {
   cacheDirectory: join(cacheHome, 'r_db', 'bench'),
+  environment: process.env,
   progress: (line) => console.error(line),
 };
 

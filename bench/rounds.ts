@@ -31,47 +31,57 @@ export interface Figures {
   readonly latenessP99Ns: number;
 }
 
-export interface ServerRounds {
-  readonly server: ServerName;
+/** The rounds of one of those that are compared. */
+export interface Turns {
   readonly title: string;
   readonly rounds: readonly Figures[];
+}
+
+export interface ServerRounds extends Turns {
+  readonly server: ServerName;
 }
 
 /** Several rounds of each server, in turn; `pause` in seconds. */
 export async function runRounds(
   servers: readonly BenchServer[],
-  { rounds, pause }: { readonly rounds: number; readonly pause: number },
+  times: { readonly rounds: number; readonly pause: number },
   measure: (server: BenchServer, round: number) => Promise<Figures>,
 ): Promise<ServerRounds[]> {
-  const results = servers.map((server) => ({
-    server: server.name,
-    title: server.title,
-    rounds: [] as Figures[],
-  }));
+  const turns = await runTurns(servers, times, measure);
+  return turns.map((turn, index) => ({ ...turn, server: servers[index]?.name ?? 'r_db' }));
+}
+
+/** The same for whatever has a title. */
+export async function runTurns<Compared extends { readonly title: string }>(
+  compared: readonly Compared[],
+  { rounds, pause }: { readonly rounds: number; readonly pause: number },
+  measure: (one: Compared, round: number) => Promise<Figures>,
+): Promise<Turns[]> {
+  const turns = compared.map(({ title }) => ({ title, rounds: [] as Figures[] }));
   for (let round = 0; round < rounds; round++) {
-    for (const [index, server] of servers.entries()) {
+    for (const [index, one] of compared.entries()) {
       await delay(pause * 1000);
-      results[index]?.rounds.push(await measure(server, round));
+      turns[index]?.rounds.push(await measure(one, round));
     }
   }
-  return results;
+  return turns;
 }
 
 /** Spread of one figure over a server's rounds; undefined where the generator doesn't tell it. */
-export function over(results: ServerRounds, figure: keyof Figures): Spread | undefined {
+export function over(results: Turns, figure: keyof Figures): Spread | undefined {
   const values = results.rounds.map((round) => round[figure]);
   return values.some(Number.isNaN) ? undefined : spread(values);
 }
 
 /** Ratio of CPU time an operation, over the same pairs: steadier where others use the cores too. */
-export function cpuRatio(results: ServerRounds, base: ServerRounds): Spread {
-  const of = (server: ServerRounds): number[] =>
+export function cpuRatio(results: Turns, base: Turns): Spread {
+  const of = (server: Turns): number[] =>
     server.rounds.map(({ userUs, systemUs }) => userUs + systemUs);
   return ratios(of(results), of(base));
 }
 
 /** Ratio of throughput to another server's, over pairs of neighbouring rounds. */
-export function throughputRatio(results: ServerRounds, base: ServerRounds): Spread {
-  const of = (server: ServerRounds): number[] => server.rounds.map(({ perSecond }) => perSecond);
+export function throughputRatio(results: Turns, base: Turns): Spread {
+  const of = (server: Turns): number[] => server.rounds.map(({ perSecond }) => perSecond);
   return ratios(of(results), of(base));
 }

@@ -17,17 +17,25 @@ const width = 800;
 const height = 320;
 const margin = { top: 56, right: 16, bottom: 28, left: 64 };
 /** Told apart by people who don't see red and green, and printed in grey. */
-const colours = ['#8c8c8c', '#0072b2', '#e69f00', '#009e73'];
+const colours = [
+  ...['#8c8c8c', '#0072b2', '#e69f00', '#009e73'],
+  ...['#56b4e9', '#cc79a7', '#d55e00', '#b0a000'],
+];
+/** Series that fit one line of the legend, and the height of a further line. */
+const legendColumns = 4;
+const legendLine = 16;
 const text = '#767676';
 
 export function groupedBars(chart: BarChart): string {
   const bars = chart.groups.flatMap((group) => group.bars);
   const series = [...new Set(bars.map((bar) => bar.series))];
   const top = niceCeiling(Math.max(...bars.map((bar) => bar.max ?? bar.value), 0));
-  const innerHeight = height - margin.top - margin.bottom;
+  const lines = Math.max(1, Math.ceil(series.length / legendColumns));
+  const topMargin = margin.top + (lines - 1) * legendLine;
+  const innerHeight = height - topMargin - margin.bottom;
   const groupWidth = (width - margin.left - margin.right) / Math.max(1, chart.groups.length);
   const barWidth = (groupWidth * 0.8) / Math.max(1, series.length);
-  const y = (value: number): number => margin.top + innerHeight * (1 - value / top);
+  const y = (value: number): number => topMargin + innerHeight * (1 - value / top);
 
   const drawn = chart.groups.flatMap((group, index) => {
     const left = margin.left + groupWidth * (index + 0.1);
@@ -74,7 +82,7 @@ function drawBar(bar: Bar, { x, barWidth, y, colour }: Place): string[] {
 function drawScale(top: number, unit: string, y: (value: number) => number): string[] {
   const steps = [0, 0.25, 0.5, 0.75, 1].map((share) => share * top);
   return [
-    label(margin.left - 8, margin.top - 10, unit, 'start'),
+    label(margin.left - 8, y(top) - 10, unit, 'start'),
     ...steps.flatMap((value) => [
       `<path d="M${margin.left} ${fixed(y(value))}H${width - margin.right}" stroke="${text}" stroke-opacity="0.25"/>`,
       label(margin.left - 6, y(value) + 4, short(value), 'end'),
@@ -83,11 +91,19 @@ function drawScale(top: number, unit: string, y: (value: number) => number): str
 }
 
 function drawLegend(series: readonly string[]): string[] {
+  const longest = Math.max(0, ...series.map((name) => name.length));
+  const columns = Math.min(legendColumns, series.length);
+  // Wide enough for the longest name where they fit, and never off the picture.
+  const step = Math.min(
+    (width - margin.right) / Math.max(1, columns),
+    Math.max(130, longest * 6.5),
+  );
   return series.flatMap((name, index) => {
-    const x = width - margin.right - (series.length - index) * 130;
+    const x = width - margin.right - (columns - (index % columns)) * step;
+    const y = 28 + Math.floor(index / columns) * legendLine;
     return [
-      `<rect x="${x}" y="28" width="10" height="10" fill="${colourOf(index)}"/>`,
-      label(x + 15, 37, name, 'start'),
+      `<rect x="${fixed(x)}" y="${y}" width="10" height="10" fill="${colourOf(index)}"/>`,
+      label(x + 15, y + 9, name, 'start'),
     ];
   });
 }

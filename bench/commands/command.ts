@@ -5,6 +5,8 @@ import { one } from '../options.ts';
 export interface Context {
   /** Outside the checkout: what is compiled stays there. */
   readonly cacheDirectory: string;
+  /** Of the process. */
+  readonly environment: NodeJS.ProcessEnv;
   /** A line about what is going on, for a person who waits. */
   progress(line: string): void;
 }

@@ -1,8 +1,10 @@
 import type { Command } from './command.ts';
 import { engine } from './engine.ts';
+import { failover } from './failover.ts';
 import { grpc } from './grpc.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
+import { replication } from './replication.ts';
 import { resp } from './resp.ts';
 import { start } from './start.ts';
 
@@ -12,6 +14,8 @@ export const commands: Readonly<Record<string, Command>> = {
   latency,
   memory,
   start,
+  replication,
+  failover,
   grpc,
   engine,
 };

@@ -9,15 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { BenchError, MissingToolError } from '../errors.ts';
 
-const sources = [
-  'load.c',
-  'protocol.h',
-  'workload.h',
-  'histogram.h',
-  'etcd.h',
-  'route.h',
-  'cpu.h',
-] as const;
+const headers = ['protocol.h', 'workload.h', 'histogram.h', 'etcd.h', 'route.h', 'cpu.h'] as const;
 const compilerFlags = ['-std=c11', '-O2', '-Wall', '-Wextra', '-Werror'] as const;
 const run = promisify(execFile);
 
@@ -28,18 +20,28 @@ export interface BuildPlace {
   readonly compiler?: string;
 }
 
-/** Path of the program, compiled if need be. Throws MissingToolError without a compiler. */
-export async function buildGenerator(place: BuildPlace): Promise<string> {
+/** Path of the load generator, compiled if need be. Throws MissingToolError without a compiler. */
+export function buildGenerator(place: BuildPlace): Promise<string> {
+  return build(place, 'load');
+}
+
+/** The same for what writes through failovers. */
+export function buildFailoverWriter(place: BuildPlace): Promise<string> {
+  return build(place, 'failover');
+}
+
+async function build(place: BuildPlace, name: 'load' | 'failover'): Promise<string> {
   const directory = join(import.meta.dirname);
   const hash = createHash('sha256').update(compilerFlags.join(' '));
-  for (const source of sources) hash.update(await readFile(join(directory, source)));
-  const program = join(place.cacheDirectory, `load-${hash.digest('hex').slice(0, 16)}`);
+  for (const source of [`${name}.c`, ...headers])
+    hash.update(await readFile(join(directory, source)));
+  const program = join(place.cacheDirectory, `${name}-${hash.digest('hex').slice(0, 16)}`);
   if (await isProgram(program)) return program;
 
   await mkdir(place.cacheDirectory, { recursive: true });
   // Two runs may compile at once: each into its own file, the last rename wins.
   const unfinished = `${program}.${process.pid}`;
-  const main = join(directory, sources[0]);
+  const main = join(directory, `${name}.c`);
   try {
     await run(place.compiler ?? 'cc', [...compilerFlags, '-o', unfinished, main]);
     await rename(unfinished, program);

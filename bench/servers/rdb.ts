@@ -33,7 +33,7 @@ export async function startRdb(): Promise<RdbServer> {
   const kept = stack.move();
   return {
     name: 'r_db',
-    title: `r_db ${await version()}`,
+    title: `r_db ${await projectVersion()}`,
     protocol: 'resp',
     port: ports.resp,
     grpcPort: ports.grpc,
@@ -69,7 +69,7 @@ async function answer(port: number, question: string, count: number): Promise<st
   return ask(port, question, lines(count)).catch(() => '');
 }
 
-async function version(): Promise<string> {
+export async function projectVersion(): Promise<string> {
   const manifest = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
   return (JSON.parse(manifest) as { readonly version: string }).version;
 }

@@ -22,6 +22,22 @@ export async function buildBinaries(
   layout: Layout,
   environment: NodeJS.ProcessEnv,
 ): Promise<Binaries> {
+  const kubernetes = await buildKubernetes(layout, environment);
+  const helm = join(layout.cache, `helm-${helmVersion}`);
+  await once(helm, 'helm (about 2 minutes, once)', async (folder) => [
+    await goCommand(['install', `helm.sh/helm/v4/cmd/helm@${helmVersion}`], folder, {
+      ...environment,
+      GOBIN: folder,
+    }),
+  ]);
+  return { ...kubernetes, helm: join(helm, 'helm') };
+}
+
+/** Kubernetes alone, which has etcd in it. */
+export async function buildKubernetes(
+  layout: Pick<Layout, 'checkout' | 'cache'>,
+  environment: NodeJS.ProcessEnv,
+): Promise<Omit<Binaries, 'helm'>> {
   const source = join(layout.checkout, 'e2e', 'cluster', 'kubernetes');
   const inputs = ['go.mod', 'go.sum', 'main.go', 'pause/main.go'].map((name) =>
     readFileSync(join(source, name)),
@@ -36,18 +52,7 @@ export async function buildBinaries(
       CGO_ENABLED: '0', // static: it is alone in its image
     }),
   ]);
-  const helm = join(layout.cache, `helm-${helmVersion}`);
-  await once(helm, 'helm (about 2 minutes, once)', async (folder) => [
-    await goCommand(['install', `helm.sh/helm/v4/cmd/helm@${helmVersion}`], folder, {
-      ...environment,
-      GOBIN: folder,
-    }),
-  ]);
-  return {
-    kube: join(kubernetes, 'kube'),
-    pause: join(kubernetes, 'pause'),
-    helm: join(helm, 'helm'),
-  };
+  return { kube: join(kubernetes, 'kube'), pause: join(kubernetes, 'pause') };
 }
 
 /** First 12 hexadecimal digits of SHA-256 over the parts, in order. */
