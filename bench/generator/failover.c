@@ -73,7 +73,7 @@ static struct {
   struct route route;
   int groups, lanes, connections;
   double rate, patience;
-} options = {.groups = 1, .lanes = 512, .connections = 4, .rate = 20000, .patience = 1};
+} options = {.groups = 1, .lanes = 512, .connections = 4, .rate = 20000, .patience = 3};
 
 static struct lane lanes[LANES_MAX];
 static struct connection connections[CONNECTIONS_MAX];
