@@ -5,7 +5,7 @@ import { BenchError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { EtcdCluster, type EtcdProgram } from '../servers/etcd.ts';
 import { projectVersion } from '../servers/rdb.ts';
-import { startLocalRdb } from '../servers/rdb-cluster.ts';
+import { handBack, startLocalRdb, untilInSync } from '../servers/rdb-cluster.ts';
 import { RedisCluster } from '../servers/redis-cluster.ts';
 
 export interface Subject extends AsyncDisposable {
@@ -27,22 +27,15 @@ export async function startRdbSubject(factor: number): Promise<Subject> {
     protocol: 'resp',
     ports: cluster.ports.map(({ resp }) => resp),
     groups: cluster.shards,
-    kill: async () => {
-      const led = cluster.nodes.map(({ name }) => shardsOf(cluster, name));
-      // Leaders go back to their first node only later: until then another one leads more.
-      const victim = led.reduce(
-        (most, one, i) => (one.length > (led[most] ?? []).length ? i : most),
-        0,
-      );
-      if (cluster.nodes[victim]?.signal('SIGKILL') !== true)
-        throw new BenchError('no process to kill');
-      return led[victim] ?? [];
+    kill: async (round) => {
+      const victim = cluster.nodes[round % cluster.nodes.length];
+      const led = shardsOf(cluster, victim?.name ?? '');
+      if (victim?.signal('SIGKILL') !== true) throw new BenchError('no process to kill');
+      return led;
     },
     restore: async () => {
-      await cluster.ready({ timeoutMs: limits.readyTimeoutMs });
-      await cluster.until((shards) => shards.every(({ inSync }) => inSync.length === factor), {
-        timeoutMs: limits.wholeTimeoutMs,
-      });
+      await untilInSync(cluster, factor);
+      await handBack(cluster);
     },
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   };

@@ -1,4 +1,5 @@
 /** r_db of several nodes on this machine, each with one data thread. */
+import { connect } from '@r-db/client';
 import { LocalCluster } from '@r-db/node/dev/local-cluster.ts';
 import { freePorts } from '@r-db/node/dev/ports.ts';
 import { shardToSlots } from '@r-db/proto/slots.ts';
@@ -18,17 +19,20 @@ export interface RdbShape {
 
 /** Every shard is led by the first of its assignment, and all its copies are in sync. */
 export async function startLocalRdb({ nodes, factor, leaders }: RdbShape): Promise<LocalCluster> {
-  const ports = await freePorts(nodes);
-  const cluster = await LocalCluster.create({
-    ports,
+  const options = {
+    ports: await freePorts(nodes),
     threads: 1,
-    logLevel: 'warn',
+    logLevel: 'warn' as const,
     memoryLimitBytes,
     replicationFactor: factor,
     ...(leaders === 'one' ? { leader: 0 } : {}),
-  });
+  };
+  const cluster = await LocalCluster.create(options);
   try {
-    await untilWhole(cluster, factor);
+    await untilInSync(cluster, factor);
+    await until(cluster, 'led by the first of its assignment', ({ leader, assignment }) => {
+      return leader?.node === assignment[0];
+    });
   } catch (error) {
     const said = cluster.nodes.flatMap((node) => node.lines).join('\n');
     await cluster[Symbol.asyncDispose]();
@@ -37,17 +41,39 @@ export async function startLocalRdb({ nodes, factor, leaders }: RdbShape): Promi
   return cluster;
 }
 
-export async function untilWhole(cluster: LocalCluster, factor: number): Promise<void> {
-  const timeoutMs = limits.readyTimeoutMs;
-  await cluster.ready({ timeoutMs });
-  await cluster.until(
-    (shards) =>
-      shards.every(
-        ({ leader, inSync, assignment }) =>
-          leader?.node === assignment[0] && inSync.length === factor,
-      ),
-    { timeoutMs: limits.wholeTimeoutMs },
-  );
+export function untilInSync(cluster: LocalCluster, factor: number): Promise<void> {
+  return until(cluster, `led, with ${factor} copies in sync`, ({ leader, inSync }) => {
+    return leader !== undefined && inSync.length === factor;
+  });
+}
+
+async function until(
+  cluster: LocalCluster,
+  what: string,
+  test: (shard: ReturnType<LocalCluster['shard']>) => boolean,
+): Promise<void> {
+  const timeoutMs = limits.wholeTimeoutMs;
+  try {
+    await cluster.until((shards) => shards.every(test), { timeoutMs });
+  } catch (error) {
+    const all = Array.from({ length: cluster.shards }, (_, shard) => cluster.shard(shard));
+    const missing = all.filter((shard) => !test(shard)).length;
+    throw new BenchError(`r_db: ${missing} shards are not ${what} after ${timeoutMs} ms`, {
+      cause: error,
+    });
+  }
+}
+
+/** Orders every shard back to the first node of its assignment, which would take half a minute by itself. */
+export async function handBack(cluster: LocalCluster): Promise<void> {
+  const addresses = cluster.ports.map(({ grpc }) => `127.0.0.1:${grpc}`);
+  await using client = await connect({ addresses, timeoutMs: limits.readyTimeoutMs });
+  for (let shard = 0; shard < cluster.shards; shard++) {
+    const { leader, assignment } = cluster.shard(shard);
+    const [first] = assignment;
+    if (first === undefined || leader?.node === first) continue;
+    await client.transferLeadership(shard, first);
+  }
 }
 
 export async function startRdbCluster(shape: RdbShape): Promise<Contender> {
