@@ -27,6 +27,7 @@ describe('a real cluster', function () {
   before(async () => {
     cluster = await startLocalCluster({
       ports: await freePorts(3),
+      replicationFactor: 1,
       memoryLimitBytes: MEMORY_BYTES,
     });
     addresses = cluster.ports.map(({ grpc }) => `127.0.0.1:${grpc}`);

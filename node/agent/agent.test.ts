@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, it } from 'mocha';
 import { makeLeases } from '../dev/leases.ts';
 import type { Serving } from '../engine/types.ts';
 import { startShardHost } from '../replication/start.ts';
+import { stillEngine } from '../replication/testing/still-engine.ts';
 import { Agent } from './agent.ts';
 import { CLUSTER_ID, identityOf, TestLog } from './testing/support.ts';
 import { redirectOf } from './topology.ts';
@@ -14,23 +15,21 @@ import type { NodeIdentity, Topology } from './types.ts';
 
 const SHARDS = 6;
 
-/** A node without its server: agent, hosts in two "threads", engines that only remember. */
+/** A node without its server: agent, host, an engine that only remembers. */
 class TestNode implements AsyncDisposable {
   readonly identity: NodeIdentity;
   readonly agent: Agent;
   readonly log = new TestLog();
   readonly serving = new Map<number, Serving>();
   readonly requests: string[] = [];
-  readonly #hosts: AsyncDisposable[] = [];
+  readonly #host: AsyncDisposable;
 
   constructor(server: MemoryLeases, identity: NodeIdentity, totalLoss: 'Reset' | 'Hold' = 'Reset') {
     this.identity = identity;
-    const threads = 2;
     let shared: LeaseStore | undefined;
     this.agent = new Agent({
       identity,
       shards: SHARDS,
-      threads,
       store: server.client(identity.node),
       scheduler: realScheduler,
       wallMs: () => Date.now(),
@@ -42,26 +41,25 @@ class TestNode implements AsyncDisposable {
       },
       onRequest: ({ verb, code }) => this.requests.push(`${verb} ${code}`),
     });
-    for (let thread = 0; thread < threads; thread++) {
-      const link = this.agent.link(thread);
-      if (shared === undefined) throw new Error('the link was not served');
-      const host = startShardHost({
-        link,
-        identity,
-        shards: SHARDS,
-        totalLoss,
-        engine: {
-          createShard: () => {},
-          dropShard: () => true,
-          publish: (shard, serving) => this.serving.set(shard, serving),
-        },
-        store: shared,
-        scheduler: realScheduler,
-        wallMs: () => Date.now(),
-        seed: identity.ordinal,
-      });
-      this.#hosts.push(host);
-    }
+    const link = this.agent.link();
+    if (shared === undefined) throw new Error('the link was not served');
+    this.#host = startShardHost({
+      link,
+      identity,
+      shards: SHARDS,
+      hashSeed: '0123456789abcdef',
+      totalLoss,
+      replication: { minInSync: 1, promiseMs: 1_000 },
+      engine: stillEngine({ publish: (shard, serving) => this.serving.set(shard, serving) }),
+      store: shared,
+      scheduler: realScheduler,
+      wallMs: () => Date.now(),
+      seed: identity.ordinal,
+      onResolved: () => {},
+      onAbandoned: () => {},
+      onRefused: () => {},
+      listen: async () => {},
+    });
     this.agent.start();
   }
 
@@ -85,7 +83,7 @@ class TestNode implements AsyncDisposable {
 
   /** As a process that is killed: nothing is released. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const host of this.#hosts) await host[Symbol.asyncDispose]();
+    await this.#host[Symbol.asyncDispose]();
     await this.agent[Symbol.asyncDispose]();
   }
 }

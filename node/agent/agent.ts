@@ -32,7 +32,6 @@ export interface AgentOptions {
   readonly identity: NodeIdentity;
   /** Shards of the whole cluster. */
   readonly shards: number;
-  readonly threads: number;
   readonly store: LeaseStore;
   readonly scheduler: Scheduler;
   /** Wall clock, milliseconds since 1970. */
@@ -133,8 +132,8 @@ export class Agent implements AsyncDisposable {
     });
   }
 
-  /** The other end of a data thread's host; call once for each thread. */
-  link(thread: number): HostLink {
+  /** The other end of the replication home's host. */
+  link(): HostLink {
     const leases = new MessageChannel();
     const orders = new MessageChannel();
     const serving = this.#options.serveLeases(leases.port1, this.#store);
@@ -142,12 +141,7 @@ export class Agent implements AsyncDisposable {
     added.orders.on('message', (message: FromHost) => this.#heard(added, message));
     this.#threads.push(added);
     if (this.#ended !== undefined) order(added, { kind: 'start', ended: this.#ended });
-    return {
-      thread,
-      threads: this.#options.threads,
-      leases: leases.port2,
-      orders: orders.port2,
-    };
+    return { leases: leases.port2, orders: orders.port2 };
   }
 
   /** Undefined until all shard Leases were listed once. */

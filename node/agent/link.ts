@@ -1,12 +1,10 @@
-/** What passes between the agent in the main thread and the `ShardHost` in a data thread. */
+/** What passes between the agent in the main thread and the `ShardHost` in the replication home. */
 
 import type { MessagePort } from 'node:worker_threads';
 import type { ShardReport } from '../replication/host.ts';
 
 /** Travels to the thread: `workerData`, both ports in the transfer list (`linkPorts`). */
 export interface HostLink {
-  readonly thread: number;
-  readonly threads: number;
   /** A LeaseStore is served over it. */
   readonly leases: MessagePort;
   /** Orders one way, reports the other. */
@@ -21,5 +19,5 @@ export type Order =
 
 export type FromHost =
   | { readonly kind: 'report'; readonly report: ShardReport }
-  /** All shards of the thread have stopped and are given up as far as they can be. */
+  /** All shards have stopped and are given up as far as they can be. */
   | { readonly kind: 'stopped' };

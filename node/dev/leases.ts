@@ -17,6 +17,10 @@ export interface ClusterShape {
   readonly clusterId: string;
   readonly nodes: number;
   readonly shards: number;
+  /** Copies of every shard, at most `nodes`. Default: 1. */
+  readonly replicationFactor?: number;
+  /** The node that is to lead all shards; undefined: all share them. */
+  readonly leader?: number | undefined;
 }
 
 /** Throws LeaseStoreError, `AlreadyExists` among others. */
@@ -29,13 +33,21 @@ export async function makeLeases(admin: LeaseAdmin, shape: ClusterShape): Promis
   }
 }
 
-/** Free, at epoch 0; neighbouring shards belong to one node, so that slot ranges stay long. */
+/**
+ * Free, at epoch 0; neighbouring shards are led by one node, so that slot ranges stay long, and their followers
+ * spread over all others.
+ */
 function newShardLease(shape: ClusterShape, shard: number): NewLease {
-  const { cluster, nodes, shards } = shape;
-  const ordinal = Math.floor((shard * nodes) / shards);
+  const { cluster, nodes, shards, replicationFactor = 1 } = shape;
+  const leader = shape.leader ?? Math.floor((shard * nodes) / shards);
+  const followers = Array.from({ length: nodes - 1 }, (_, index) => {
+    const turned = (index + shard) % (nodes - 1);
+    return (leader + 1 + turned) % nodes;
+  });
+  const assignment = [leader, ...followers].slice(0, replicationFactor);
   const write = formatShardLease(
     {
-      assignment: [`${cluster}-${ordinal}`],
+      assignment: assignment.map((ordinal) => `${cluster}-${ordinal}`),
       inSync: [],
       leader: undefined,
       epoch: 0,

@@ -47,13 +47,14 @@ async function start(totalLoss: 'Reset' | 'Hold', lines: string[] = []): Promise
   return await startLocalCluster({
     ports: await freePorts(3),
     shards: SHARDS,
+    replicationFactor: 1,
     totalLoss,
     memoryLimitBytes: 512 * 1024 * 1024,
     onLine: (node, line) => lines.push(`${node} ${line}`),
   });
 }
 
-describe('a local cluster of three nodes', function () {
+describe('a local cluster of three nodes with one copy', function () {
   this.timeout(60_000);
 
   describe('under Reset', () => {

@@ -44,6 +44,14 @@ export interface LocalClusterOptions {
   readonly cluster?: string;
   readonly shards?: number;
   readonly threads?: number;
+  /** Copies of every shard. Default: 3, or as many as there are nodes. */
+  readonly replicationFactor?: number;
+  /** Default: half of them, rounded up. */
+  readonly minInSyncReplicas?: number;
+  /** Default: 1000. */
+  readonly promiseMilliseconds?: number;
+  /** Ordinal of the node that is to lead all shards. Default: all share them. */
+  readonly leader?: number;
   readonly totalLoss?: 'Reset' | 'Hold';
   /** Bytes for each node. */
   readonly memoryLimitBytes?: number;
@@ -83,7 +91,15 @@ export class LocalCluster implements AsyncDisposable {
     const { cluster = 'local', shards = 64, ports } = options;
     const ending = new AsyncDisposableStack();
     const leases = new MemoryLeases({ scheduler: realScheduler });
-    const shape = { cluster, clusterId: randomUUID(), nodes: ports.length, shards };
+    const replicationFactor = options.replicationFactor ?? Math.min(3, ports.length);
+    const shape = {
+      cluster,
+      clusterId: randomUUID(),
+      nodes: ports.length,
+      shards,
+      replicationFactor,
+      leader: options.leader,
+    };
     await makeLeases(leases.client('supervisor'), shape);
     const directory = await mkdtemp(join(tmpdir(), 'rdb-'));
     ending.defer(() => rm(directory, { recursive: true, force: true }));
@@ -176,10 +192,10 @@ export class LocalCluster implements AsyncDisposable {
   }): Promise<void> {
     const limit = deadline(timeoutMs, signal);
     try {
-      const led = this.until((shards) => shards.every(({ leader }) => leader !== undefined), {
-        timeoutMs,
-        signal: limit,
-      });
+      const led = this.until(
+        (shards) => shards.every(({ leader, inSync }) => leader !== undefined && inSync.length > 0),
+        { timeoutMs, signal: limit },
+      );
       const up = this.ports.map((ports, ordinal) => this.#nodeReady(ordinal, ports, limit));
       await Promise.all([led, ...up]);
     } catch (error) {
@@ -219,6 +235,7 @@ interface NodeEnvironment {
   readonly cluster: string;
   readonly clusterId: string;
   readonly shards: number;
+  readonly replicationFactor: number;
   readonly socket: string;
   readonly hashSeed: string;
   readonly name: string;
@@ -227,7 +244,7 @@ interface NodeEnvironment {
 
 function environmentOf(
   options: LocalClusterOptions,
-  { cluster, clusterId, shards, socket, hashSeed, name, own }: NodeEnvironment,
+  { cluster, clusterId, shards, replicationFactor, socket, hashSeed, name, own }: NodeEnvironment,
 ): Record<string, string> {
   const inherited = Object.entries(options.environment ?? {}).filter(
     ([key, value]) => value !== undefined && !key.startsWith('RDB_'),
@@ -250,6 +267,8 @@ function environmentOf(
     RDB_PEER_PORT: String(own.peer),
     RDB_METRICS_PORT: String(own.metrics),
     RDB_MEMORY_LIMIT: String(options.memoryLimitBytes ?? limits.memoryLimitBytes),
+    RDB_MIN_IN_SYNC_REPLICAS: String(options.minInSyncReplicas ?? Math.ceil(replicationFactor / 2)),
+    RDB_PROMISE_MILLISECONDS: String(options.promiseMilliseconds ?? 1_000),
     RDB_TOTAL_LOSS: options.totalLoss ?? 'Reset',
     RDB_HASH_SEED: hashSeed,
     RDB_LEASES: `socket:${socket}`,

@@ -29,6 +29,7 @@ async function run(): Promise<void> {
     ports,
     shards: options.shards,
     threads: options.threads,
+    replicationFactor: options.replicationFactor,
     totalLoss: options.totalLoss,
     environment: process.env,
     onLine: (node, line) => {
@@ -56,10 +57,15 @@ function parse(): DevOptions | undefined {
   return undefined;
 }
 
-function greeting(nodes: number, { shards }: DevOptions, ports: readonly NodePorts[]): string {
+function greeting(
+  nodes: number,
+  { shards, replicationFactor }: DevOptions,
+  ports: readonly NodePorts[],
+): string {
   const of = (use: keyof NodePorts): string => ports.map((node) => node[use]).join(', ');
   const [first] = ports;
-  return `r_db: ${nodes} nodes, ${shards} shards, ready after ${(performance.now() / 1_000).toFixed(1)} s
+  const copies = replicationFactor === 1 ? 'one copy' : `${replicationFactor} copies`;
+  return `r_db: ${nodes} nodes, ${shards} shards, ${copies} of each, ready after ${(performance.now() / 1_000).toFixed(1)} s
 
   RESP     ${LOCALHOST}  ${of('resp')}
   gRPC     ${LOCALHOST}  ${of('grpc')}

@@ -13,6 +13,7 @@ describe('options of the local cluster', () => {
       port: 6379,
       shards: 64,
       threads: 1,
+      replicationFactor: 3,
       totalLoss: 'Reset',
       verbose: false,
       help: false,
@@ -22,11 +23,13 @@ describe('options of the local cluster', () => {
   it('are read', () => {
     const options = readOptions(['--nodes', '1', '--port=7000', '--threads', '2', '--verbose']);
     expect(options).to.deep.include({ nodes: 1, port: 7000, threads: 2, verbose: true });
+    expect(options.replicationFactor).to.equal(1);
   });
 
   const wrong: readonly [string[], string][] = [
     [['--nodes', '0'], '--nodes 0: it must be a whole number from 1 to 16'],
     [['--nodes', '3.5'], '--nodes 3.5: it must be a whole number'],
+    [['--nodes', '2', '--replication-factor', '3'], 'it must be a whole number from 1 to 2'],
     [['--shards', '2000'], '--shards 2000: it must be a whole number from 1 to 1024'],
     [['--port', 'http'], '--port http: it must be a whole number from 1 to 65535'],
     [['--total-loss', 'Ask'], '--total-loss Ask: it must be Reset or Hold'],

@@ -179,6 +179,16 @@ export const commands: readonly CommandRow[] = [
   ),
   row('server', 'cluster', 'READWRITE', 1, 'loading stale fast', none, '3.0.0', 'Ends READONLY'),
   row('server', 'cluster', 'ASKING', 1, 'fast', none, '3.0.0', 'Accepted, without effect'),
+  row(
+    'server',
+    'generic',
+    'WAIT',
+    3,
+    'noscript',
+    none,
+    '3.0.0',
+    'Counts the replicas that have what this connection wrote',
+  ),
   row('server', 'server', 'TIME', 1, 'loading stale fast', none, '2.6.0', 'Clock of this node'),
   row('server', 'server', 'CONFIG', -2, 'admin noscript loading stale', none, '2.0.0', 'Settings'),
 ];

@@ -1,19 +1,27 @@
 /**
- * The shards of one data thread: a core for each shard whose home it is, driven by one watch.
+ * The shards of a node: a core for each, driven by one watch on their Leases and by what other nodes say.
  *
- * `ShardHost` knows nothing of threads or ports; `start.ts` puts it into one.
+ * It runs in one data thread, the replication home. `ShardHost` knows nothing of threads or ports; `start.ts`
+ * puts it into one.
  */
 
 import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
 import type { LeaseEvent, LeaseStore, LeaseWatch } from '@r-db/leases/store.ts';
 import { leaseSelector, shardOfLeaseName } from '@r-db/proto/leases.ts';
-import { type Incarnation, incarnation } from './core/identity.ts';
+import type { Outcome } from './batches.ts';
+import { type Incarnation, incarnation, nodeOf } from './core/identity.ts';
 import type { CoreEvent, TotalLoss } from './core/io.ts';
-import { limits as coreLimits } from './core/limits.ts';
+import type { ShardLease } from './core/lease.ts';
+import type { Sessions } from './core/sessions.ts';
+import type { ReplicationOptions } from './core/state.ts';
+import { LeaseRequests } from './lease-requests.ts';
 import { limits } from './limits.ts';
+import { MemoryReserve } from './memory-reserve.ts';
+import { PeerNetwork, type PeerNetworkOptions } from './peer-network.ts';
+import type { PeerAddress } from './peers/peers.ts';
 import { RequestGate } from './request-gate.ts';
 import type { ClusterIdentity } from './shard-lease.ts';
-import { type ShardEngine, ShardRunner } from './shard-runner.ts';
+import { type SealedBatch, type ShardEngine, ShardRunner } from './shard-runner.ts';
 
 export interface ShardHostOptions extends ClusterIdentity {
   /** `demo-0/<incarnation>` of this process. */
@@ -24,8 +32,6 @@ export interface ShardHostOptions extends ClusterIdentity {
   readonly totalLoss: TotalLoss;
   /** Shards of the whole cluster. */
   readonly shards: number;
-  readonly thread: number;
-  readonly threads: number;
   readonly engine: ShardEngine;
   readonly store: LeaseStore;
   readonly scheduler: Scheduler;
@@ -33,6 +39,12 @@ export interface ShardHostOptions extends ClusterIdentity {
   readonly wallMs: () => number;
   /** For the random part of waits; another number for each process. */
   readonly seed: number;
+  readonly replication: Pick<ReplicationOptions, 'minInSync' | 'promiseMs'>;
+  /** Undefined: this node speaks to no other, and leads only what it holds alone. */
+  readonly network: Pick<PeerNetworkOptions, 'self' | 'onRefused'> | undefined;
+  readonly onResolved: (batch: SealedBatch, outcome: Outcome) => void;
+  /** Whatever other threads gathered in a shard and was not sealed is gone. */
+  readonly onAbandoned: (shard: number) => void;
   readonly onReport: (report: ShardReport) => void;
 }
 
@@ -48,42 +60,79 @@ export interface ShardReport {
   readonly events: readonly CoreEvent[];
 }
 
+/** What was last reported of a shard: the same is not reported again. */
+type Told = Omit<ShardReport, 'shard' | 'events'>;
+
 export class ShardHost implements AsyncDisposable {
   readonly #options: ShardHostOptions;
-  readonly #runners = new Map<number, ShardRunner>();
+  readonly #runners: ShardRunner[] = [];
+  readonly #leases: LeaseRequests[] = [];
+  readonly #network: PeerNetwork | undefined;
+  readonly #reserve: MemoryReserve;
   readonly #stopped = Promise.withResolvers<void>();
-  /** What was last reported of each shard: the same is not reported again. */
-  readonly #told: string[] = [];
+  readonly #told: Told[] = [];
+  /** Shards whose open batch is to be sent off. */
+  readonly #gathered = new Set<number>();
+  #addresses: ReadonlyMap<string, PeerAddress> = new Map();
   #watch: LeaseWatch | undefined;
+  #turnEnds = false;
+  #closed = false;
 
   constructor(options: ShardHostOptions) {
     this.#options = options;
-    const { shards, thread, threads, cluster, clusterId, engine, store } = options;
-    const { scheduler, wallMs } = options;
+    const { shards, cluster, clusterId, engine, store, scheduler, wallMs, replication } = options;
     const gate = new RequestGate(limits.requestsInFlightMax);
+    const pace = { atMs: scheduler.nowMs() };
+    const reserve = new MemoryReserve(engine);
+    this.#reserve = reserve;
+    const self = incarnation(options.self);
     const core = {
-      self: incarnation(options.self),
+      self,
       gone: new Set<Incarnation>(options.ended.map(incarnation)),
       totalLoss: options.totalLoss,
-      replication: {
-        minInSync: 1,
-        promiseMs: coreLimits.promiseMs,
-        logBytesMax: coreLimits.logBytesMax,
-      },
+      replication: { ...replication, logBytesMax: Math.ceil(limits.logBytesMax / shards) },
     };
-    for (let shard = thread; shard < shards; shard += threads) {
-      const runner = new ShardRunner({
+    this.#network =
+      options.network &&
+      new PeerNetwork({
+        ...options.network,
+        runners: this.#runners,
+        promiseMs: replication.promiseMs,
+        scheduler,
+        wallMs,
+        leases: {
+          write: (shard, lease) => this.#leases[shard]?.encode(lease) ?? new Uint8Array(0),
+          read: (shard, bytes) => this.#leases[shard]?.decode(bytes),
+        },
+        reserve,
+        onSent: () => this.#endTurn(),
+      });
+    for (let shard = 0; shard < shards; shard++) {
+      const leases = new LeaseRequests({
         shard,
         identity: { cluster, clusterId },
-        core: { ...core, seed: options.seed + shard },
-        engine,
         store,
         gate,
         scheduler,
         wallMs,
-        onChange: (changed, events) => this.#changed(changed, events),
+        leaderHeardMs: () => this.#network?.leaderHeardMs(shard),
       });
-      this.#runners.set(shard, runner);
+      this.#leases.push(leases);
+      this.#runners.push(
+        new ShardRunner({
+          shard,
+          core: { ...core, seed: options.seed + shard },
+          engine,
+          leases,
+          scheduler,
+          wallMs,
+          data: { pace, reserve },
+          send: (to, ofShard, message) => this.#network?.send(to, ofShard, message),
+          onResolved: options.onResolved,
+          onAbandoned: options.onAbandoned,
+          onChange: (changed, events) => this.#changed(changed, events),
+        }),
+      );
     }
   }
 
@@ -93,46 +142,147 @@ export class ShardHost implements AsyncDisposable {
     this.#watch = store.watch(leaseSelector(cluster, 'Shard'), (event) => this.#observed(event));
   }
 
+  get network(): PeerNetwork | undefined {
+    return this.#network;
+  }
+
+  /** Writes of some thread wait in this shard's open batch: it goes off at the end of this turn. */
+  gathered(shard: number): void {
+    this.#runners[shard]?.gathered();
+    this.#gathered.add(shard);
+    this.#endTurn();
+  }
+
+  /** What became of writes with a request ID in a shard. */
+  sessions(shard: number): Sessions | undefined {
+    return this.#runners[shard]?.sessions;
+  }
+
   /** Takes effect at once, on shards that wait for a person too. */
   setTotalLoss(totalLoss: TotalLoss): void {
-    for (const runner of this.#runners.values()) runner.setTotalLoss(totalLoss);
+    for (const runner of this.#runners) runner.setTotalLoss(totalLoss);
+  }
+
+  /** Takes effect at once. */
+  setReplication({ minInSync, promiseMs }: ShardHostOptions['replication']): void {
+    for (const runner of this.#runners) {
+      runner.input({ kind: 'settings', minInSync, promiseMs });
+    }
+    this.#network?.setPromiseMs(promiseMs);
+  }
+
+  /** Where nodes are reached, as far as it is known. */
+  setAddresses(addresses: ReadonlyMap<string, PeerAddress>): void {
+    this.#addresses = addresses;
+    this.#wantPeers();
+  }
+
+  /** Gives leadership to a node; why not, if it can't be. What comes of it, the Lease tells. */
+  handOver(shard: number, node: string): string | undefined {
+    const runner = this.#runners[shard];
+    if (runner === undefined) return `there is no shard ${shard}`;
+    if (runner.core.leading === undefined) return `this node does not lead shard ${shard}`;
+    const lease = runner.core.known.lastKnown;
+    const to = lease?.inSync.find((member) => nodeOf(member) === node);
+    if (to === undefined) return `${node} is not in the in-sync set of shard ${shard}`;
+    if (to !== this.#options.self) runner.input({ kind: 'hand-over', to });
+    return undefined;
   }
 
   /** Stops serving at once; resolves when every Lease says so that can. The caller bounds the wait. */
   async shutdown(): Promise<void> {
-    for (const runner of this.#runners.values()) runner.shutdown();
+    for (const runner of this.#runners) runner.shutdown();
+    this.#network?.leave();
     this.#checkStopped();
     await this.#stopped.promise;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const runner of this.#runners.values()) runner.close();
+    this.#closed = true;
+    for (const runner of this.#runners) runner.close();
+    this.#network?.[Symbol.dispose]();
     await this.#watch?.[Symbol.asyncDispose]();
   }
 
   #observed(event: LeaseEvent): void {
     const shard = shardOfLeaseName(this.#options.cluster, event.lease.name);
-    if (shard !== undefined) this.#runners.get(shard)?.observed(event);
+    if (shard !== undefined) this.#runners[shard]?.observed(event);
   }
 
-  #changed({ shard, core }: ShardRunner, events: readonly CoreEvent[]): void {
+  #changed(runner: ShardRunner, events: readonly CoreEvent[]): void {
+    const { shard, core } = runner;
+    this.#network?.led(shard, core.leading);
+    if (runner.unsealed) this.gathered(shard);
     const { lastKnown, lost } = core.known;
-    const state = {
-      shard,
+    const now: Told = {
       role: core.serving.role,
       epoch: lastKnown?.epoch ?? 0,
       generation: lastKnown?.generation ?? 0,
       lost,
       stopped: core.stopped,
     };
-    const told = JSON.stringify(state);
-    if (events.length === 0 && told === this.#told[shard]) return;
-    this.#told[shard] = told;
-    this.#options.onReport({ ...state, events });
+    this.#wantPeersOf(shard, lastKnown);
+    const before = this.#told[shard];
+    if (events.length === 0 && before !== undefined && isSame(before, now)) return;
+    this.#told[shard] = now;
+    this.#options.onReport({ shard, ...now, events });
     this.#checkStopped();
   }
 
-  #checkStopped(): void {
-    if ([...this.#runners.values()].every(({ core }) => core.stopped)) this.#stopped.resolve();
+  /** Once for each turn of the event loop: what was gathered goes off, and what is to be said with it. */
+  #endTurn(): void {
+    if (this.#turnEnds || this.#closed) return;
+    this.#turnEnds = true;
+    this.#options.scheduler.after(0, () => {
+      this.#turnEnds = false;
+      if (this.#closed) return;
+      this.#reserve.refresh();
+      const shards = [...this.#gathered];
+      this.#gathered.clear();
+      for (const shard of shards) {
+        this.#runners[shard]?.seal();
+        if (this.#runners[shard]?.unsealed) this.gathered(shard);
+      }
+      this.#network?.flush();
+    });
   }
+
+  // Which nodes to be connected to: those that this one shares shards with.
+
+  readonly #sharers: (readonly string[])[] = [];
+  readonly #sharersOf: (ShardLease | undefined)[] = [];
+
+  #wantPeersOf(shard: number, lease: ShardLease | undefined): void {
+    if (this.#sharersOf[shard] === lease) return;
+    this.#sharersOf[shard] = lease;
+    const nodes = [...(lease?.assignment ?? []), ...(lease?.inSync.map(nodeOf) ?? [])];
+    const mine = nodes.includes(nodeOf(incarnation(this.#options.self)));
+    const sharers = mine ? nodes : [];
+    if (String(this.#sharers[shard] ?? []) === String(sharers)) return;
+    this.#sharers[shard] = sharers;
+    this.#wantPeers();
+  }
+
+  #wantPeers(): void {
+    if (this.#network === undefined) return;
+    const wanted = new Map<string, PeerAddress | undefined>();
+    for (const nodes of this.#sharers) {
+      for (const node of nodes ?? []) wanted.set(node, this.#addresses.get(node));
+    }
+    this.#network.want(wanted);
+  }
+
+  #checkStopped(): void {
+    if (this.#runners.every(({ core }) => core.stopped)) this.#stopped.resolve();
+  }
+}
+
+function isSame(before: Told, now: Told): boolean {
+  return (
+    before.role === now.role &&
+    before.epoch === now.epoch &&
+    before.generation === now.generation &&
+    before.lost === now.lost &&
+    before.stopped === now.stopped
+  );
 }

@@ -1,11 +1,31 @@
 /** Bounds of the shell around the replication cores: unit in the name, reason beside it. */
 
+const mebibyte = 1024 * 1024;
+
 export const limits = {
   /**
-   * Requests to the LeaseStore that the shards of one thread have out. A node that takes over hundreds of
+   * Requests to the LeaseStore that the shards of one node have out. A node that takes over hundreds of
    * shards at once would else drown an API server that has other work.
    */
   requestsInFlightMax: 16,
   /** Records freed in one turn of the event loop: about a millisecond. */
   dropRecordsMax: 2_000,
+  /** Milliseconds until something is tried again that another thread, or a lack of memory, stood against. */
+  retryMs: 1,
+  /**
+   * Bytes that the fullest follower of a shard must have free: below it, writes that need memory are refused, and
+   * again taken from the second on. A batch and its index should still fit, or it would wait for room.
+   */
+  followerFreeBytesMin: 12 * mebibyte,
+  followerFreeBytesAgain: 16 * mebibyte,
+  /** One part of a snapshot. Larger: fewer round trips; a turn of the event loop takes longer. */
+  cutBytes: 256 * 1024,
+  /** What all snapshots that a node sends may take. Larger: catch-up is faster, clients are served less. */
+  cutBytesPerSecond: 64 * mebibyte,
+  /** Applied entries kept for followers, of all shards of a node together; each gets its share. */
+  logBytesMax: 128 * mebibyte,
+  /** Share of a promise after which a node that shuts down asks its peers again to be removed. */
+  leavePromises: 0.2,
+  /** Milliseconds by which wall and monotonic clock may drift apart between two heartbeats. More: the host stood still. */
+  suspendedMs: 1_000,
 } as const;

@@ -1,208 +1,349 @@
-/** Runs one core: hands it what happens, in order, and carries out what it asks for. */
+/**
+ * Runs one core: hands it what happens, in order, and carries out what it asks for.
+ *
+ * Effects are carried out in their order, each one whole before the next. Some take several turns of the event
+ * loop (a large copy is dropped in slices, the engine's writer may be another thread): until such a one is done,
+ * nothing else happens to this shard; what comes meanwhile waits.
+ */
 
+import { crc32 } from 'node:zlib';
 import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
-import { LeaseStoreError, messageOf } from '@r-db/leases/errors.ts';
-import type { Lease, LeaseEvent, LeaseStore } from '@r-db/leases/store.ts';
-import { shardLeaseName } from '@r-db/proto/leases.ts';
-import type { Engine } from '../engine/types.ts';
+import { messageOf } from '@r-db/leases/errors.ts';
+import type { LeaseEvent } from '@r-db/leases/store.ts';
+import type { Engine, Serving } from '../engine/types.ts';
+import type { Outcome } from './batches.ts';
 import { ShardCore } from './core/core.ts';
-import type { CoreEvent, Effect, Input, TotalLoss } from './core/io.ts';
-import type { ShardLease } from './core/lease.ts';
+import type { Incarnation } from './core/identity.ts';
+import type { CoreEvent, CoreServing, Effect, Input, TotalLoss } from './core/io.ts';
+import type { ShardMessage } from './core/messages.ts';
+import type { Sessions } from './core/sessions.ts';
 import type { CoreOptions } from './core/state.ts';
+import type { LeaseRequests } from './lease-requests.ts';
 import { limits } from './limits.ts';
-import type { RequestGate } from './request-gate.ts';
-import { type ClusterIdentity, changeOf, readShardLease } from './shard-lease.ts';
+import type { MemoryEngine } from './memory-reserve.ts';
+import { ReplicaData, type ReplicaEngine } from './replica-data.ts';
 
-export type ShardEngine = Pick<Engine, 'createShard' | 'dropShard' | 'publish'>;
+export type ShardEngine = Pick<Engine, 'publish' | 'setReplicated' | 'seal'> &
+  ReplicaEngine &
+  MemoryEngine;
+
+/** A batch that is out: which, and whose threads wait for it. */
+export interface SealedBatch {
+  readonly shard: number;
+  readonly batch: number;
+  /** Bit i: data thread i added to it. */
+  readonly writers: bigint;
+}
 
 export interface ShardRunnerOptions {
   readonly shard: number;
-  readonly identity: ClusterIdentity;
   readonly core: CoreOptions;
   readonly engine: ShardEngine;
-  readonly store: LeaseStore;
-  readonly gate: RequestGate;
+  readonly leases: LeaseRequests;
   readonly scheduler: Scheduler;
   /** Wall clock, milliseconds since 1970. */
   readonly wallMs: () => number;
+  readonly data: Pick<ReplicaData['options'], 'pace' | 'reserve'>;
+  readonly send: (to: Incarnation, shard: number, message: ShardMessage) => void;
+  readonly onResolved: (batch: SealedBatch, outcome: Outcome) => void;
+  /** Whatever other threads gathered and was not sealed is gone. */
+  readonly onAbandoned: (shard: number) => void;
   /** Told after every change of the core, with what it told; not before its effects are under way. */
   readonly onChange: (runner: ShardRunner, events: readonly CoreEvent[]) => void;
 }
+
+/** Done in slices: one in each turn of the event loop. The others wait for another thread. */
+const isSliced = ({ kind }: Effect): boolean => kind === 'drop-data' || kind === 'begin-snapshot';
+
+const nothingTold: readonly CoreEvent[] = [];
 
 export class ShardRunner {
   readonly shard: number;
   readonly core: ShardCore;
   readonly #options: ShardRunnerOptions;
-  readonly #name: string;
-  readonly #whole: ClusterIdentity & { readonly shard: number };
-  /** The stored objects behind the core's Leases, for the compare-and-set. */
-  readonly #stored = new WeakMap<ShardLease, Lease>();
+  readonly #data: ReplicaData;
   readonly #inputs: Input[] = [];
-  #stepping = false;
+  /** Effects of the last step, and the first that is not carried out yet. */
+  #effects: readonly Effect[] = [];
+  #next = 0;
+  #events: CoreEvent[] = [];
+  #running = false;
+  /** Writes wait in the engine's open batch, as far as is known. */
+  #gathered = false;
+  #out: SealedBatch | undefined;
+  #replicated = false;
+  /** Gathered before the engine was to commit by itself. */
+  #alone: SealedBatch | undefined;
+  #refuseMemory = false;
   #cancelWake = (): void => {};
-  #wakeAtMs: number | undefined;
-  #learnedMs: number | undefined;
+  #armedMs = Number.POSITIVE_INFINITY;
+  #cancelRetry = (): void => {};
   #closed = false;
 
   constructor(options: ShardRunnerOptions) {
+    const { shard, engine, scheduler, data } = options;
     this.#options = options;
-    this.shard = options.shard;
+    this.shard = shard;
     this.core = new ShardCore(options.core);
-    this.#name = shardLeaseName(options.identity.cluster, options.shard);
-    this.#whole = { ...options.identity, shard: options.shard };
+    this.#data = new ReplicaData({ ...data, shard, engine, scheduler });
+  }
+
+  /** Of the shard's copy here. */
+  get sessions(): Sessions {
+    return this.#data.sessions;
   }
 
   /** From the watch on the cluster's shard Leases. */
   observed(event: LeaseEvent): void {
-    if (event.kind === 'deleted') this.#input({ kind: 'deleted', uid: event.lease.uid });
-    else this.#input(this.#read(event.lease, (lease) => ({ kind: 'observed', lease })));
+    this.input(this.#options.leases.observed(event));
   }
 
   setTotalLoss(totalLoss: TotalLoss): void {
-    this.#input({ kind: 'policy', totalLoss });
+    this.input({ kind: 'policy', totalLoss });
   }
 
   shutdown(): void {
-    this.#input({ kind: 'shutdown' });
+    this.input({ kind: 'shutdown' });
+  }
+
+  /** A call of the engine left writes in the open batch. */
+  gathered(): void {
+    this.#gathered = true;
+  }
+
+  /** Sends the open batch off, unless one is out. */
+  seal(): void {
+    if (this.#running || this.#next < this.#effects.length) return;
+    const write = this.#sealed();
+    if (write !== undefined) this.input(write);
+  }
+
+  /** Writes wait that could not be sent off yet. */
+  get unsealed(): boolean {
+    return this.#gathered && this.#out === undefined && !this.#closed;
   }
 
   /** Nothing is done any more, whatever is answered. */
   close(): void {
     this.#closed = true;
     this.#cancelWake();
+    this.#cancelRetry();
   }
 
   /** Inputs that come while effects are carried out wait their turn. */
-  #input(input: Input): void {
+  input(input: Input): void {
     this.#inputs.push(input);
-    if (this.#stepping) return;
-    this.#stepping = true;
-    const events: CoreEvent[] = [];
+    if (!this.#running) this.#run();
+  }
+
+  #run(): void {
+    if (this.#closed) return;
+    this.#running = true;
     try {
-      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-        if (this.#closed) return;
-        const effects = this.core.step(next, this.#options.scheduler.nowMs());
-        for (const effect of effects) this.#carryOut(effect, events);
+      while (this.#carryOut()) {
+        const next = this.#nextInput();
+        if (next === undefined) break;
+        this.#effects = this.core.step(next, this.#options.scheduler.nowMs());
+        this.#next = 0;
       }
     } finally {
-      this.#stepping = false;
+      this.#running = false;
     }
-    this.#setWake();
-    this.#options.onChange(this, events);
-  }
-
-  #carryOut(effect: Effect, events: CoreEvent[]): void {
-    const { engine } = this.#options;
-    switch (effect.kind) {
-      case 'publish':
-        engine.publish(this.shard, effect.serving);
-        break;
-      case 'create-data':
-        this.#createData();
-        break;
-      case 'drop-data':
-        this.#dropData();
-        break;
-      case 'read-lease':
-        void this.#readLease(effect.request);
-        break;
-      case 'write-lease':
-        void this.#writeLease(effect);
-        break;
-      case 'tell':
-        events.push(effect.event);
-        break;
-    }
-  }
-
-  #createData(): void {
-    try {
-      this.#options.engine.createShard(this.shard);
-    } catch (error) {
-      this.#input({ kind: 'data-refused', message: messageOf(error) });
-      return;
-    }
-    this.#input({ kind: 'data-created' });
-  }
-
-  /** In slices, so that clients of other shards are served between them. */
-  #dropData(): void {
     if (this.#closed) return;
-    if (this.#options.engine.dropShard(this.shard, limits.dropRecordsMax)) {
-      this.#input({ kind: 'data-dropped' });
-    } else {
-      this.#options.scheduler.after(0, () => this.#dropData());
-    }
+    this.#arm();
+    const events = this.#events;
+    if (events.length > 0) this.#events = [];
+    this.#options.onChange(this, events.length > 0 ? events : nothingTold);
   }
 
-  async #readLease(request: number): Promise<void> {
-    const { gate, store } = this.#options;
-    let input: Input;
-    try {
-      const lease = await gate.run(() => store.get(this.#name));
-      if (lease === undefined) input = { kind: 'read', request, lease: undefined };
-      else {
-        const reading = this.#read(lease, (readable) => ({
-          kind: 'read',
-          request,
-          lease: readable,
-        }));
-        // The store did answer, but with nothing to follow: as if it had not.
-        if (reading.kind !== 'unreadable') input = reading;
-        else input = { kind: 'read-failed', request, forbidden: false, message: reading.message };
+  /**
+   * Writes that were made before an input came were made by the leader that this was then: they go into the log before
+   * what may end that leadership.
+   */
+  #nextInput(): Input | undefined {
+    if (this.#inputs.length === 0) return undefined;
+    return this.#sealed() ?? this.#inputs.shift();
+  }
+
+  #sealed(): Input | undefined {
+    if (!this.unsealed) return undefined;
+    const { shard } = this;
+    const sealed = this.#options.engine.seal(shard);
+    if (sealed === 'busy') return undefined;
+    this.#gathered = false;
+    const epoch = this.core.leading?.epoch;
+    // Gathered in a leadership that has ended: it was taken back with that.
+    if (sealed === undefined || epoch === undefined) return undefined;
+    const { batch, writers } = sealed;
+    this.#out = { shard, batch, writers };
+    const content = this.sessions.seal(sealed.content, this.#options.wallMs());
+    const sequence = this.core.positions.last.sequence + 1;
+    return {
+      kind: 'write',
+      epoch,
+      entries: [{ sequence, content, checksum: crc32(content) }],
+    };
+  }
+
+  /** False: one takes longer, and goes on by itself. */
+  #carryOut(): boolean {
+    while (this.#next < this.#effects.length) {
+      const effect = this.#effects[this.#next] as Effect;
+      if (this.#closed || !this.#tryEffect(effect)) {
+        const waitMs = isSliced(effect) ? 0 : limits.retryMs;
+        this.#cancelRetry = this.#options.scheduler.after(waitMs, () => this.#run());
+        return false;
       }
-    } catch (error) {
-      const forbidden = error instanceof LeaseStoreError && error.code === 'Forbidden';
-      input = { kind: 'read-failed', request, forbidden, message: messageOf(error) };
+      this.#next++;
     }
-    this.#input(input);
+    return true;
   }
 
-  async #writeLease({
-    request,
-    base,
-    edit,
-  }: Extract<Effect, { kind: 'write-lease' }>): Promise<void> {
-    const { gate, store, scheduler, wallMs } = this.#options;
-    const stored = this.#stored.get(base);
-    if (stored === undefined) throw new Error(`no stored Lease for version ${base.version}`);
-    const learnedMs = this.#learnedMs ?? scheduler.nowMs();
-    const outcome = await gate.run(() => {
-      const promotionMs = scheduler.nowMs() - learnedMs;
-      const times = { nowMs: wallMs(), detectionMs: 0, promotionMs };
-      return store.update(stored, changeOf(stored, edit, times));
-    });
-    if (outcome.kind !== 'won') {
-      this.#input({ ...outcome, request });
+  #tryEffect(effect: Effect): boolean {
+    switch (effect.kind) {
+      case 'send':
+        this.#options.send(effect.to, this.shard, effect.message);
+        return true;
+      case 'commit':
+        return this.#resolve('committed');
+      case 'roll-back':
+        return this.#resolve(effect.taken ? 'unknown' : 'not-taken');
+      case 'publish':
+        return this.#publish(effect.serving);
+      case 'stop-writes':
+        return this.#stopWrites();
+      case 'apply':
+        return this.#data.apply(effect.entries);
+      case 'begin-snapshot':
+        return this.#data.beginSnapshot();
+      case 'install-cut':
+        return this.#data.install(effect.cut);
+      case 'end-snapshot':
+        this.sessions.replace(effect.sessions);
+        return true;
+      case 'take-cut':
+        this.#data.takeCut(effect, (cut) => this.input(cut));
+        return true;
+      case 'create-data':
+        this.#create();
+        return true;
+      case 'drop-data':
+        if (!this.#data.drop()) return false;
+        this.#inputs.push({ kind: 'data-dropped' });
+        return true;
+      case 'read-lease':
+        void this.#options.leases.read(effect.request).then((answer) => this.input(answer));
+        return true;
+      case 'write-lease':
+        void this.#options.leases.write(effect).then((answer) => this.input(answer));
+        return true;
+      case 'tell':
+        this.#events.push(effect.event);
+        return true;
+    }
+  }
+
+  #publish(serving: CoreServing): boolean {
+    const { engine, onAbandoned } = this.#options;
+    const { shard } = this;
+    if (serving.role === 'leader' && !this.#replicate(!serving.alone)) return false;
+    engine.publish(shard, this.#shown(serving));
+    if (serving.role === 'leader') {
+      this.sessions.lead({ generation: serving.generation, wallMs: this.#options.wallMs() });
+      return true;
+    }
+    this.sessions.dropGathered();
+    if (this.#out !== undefined) return true;
+    // What other threads gathered meanwhile belongs to a leadership that is over.
+    if (!engine.rollback(shard)) return false;
+    onAbandoned(shard);
+    return true;
+  }
+
+  /** Whether the engine's writes wait for commits, or it commits by itself: what was gathered then, too. */
+  #replicate(replicated: boolean): boolean {
+    if (this.#replicated === replicated) return true;
+    const { engine, onResolved } = this.#options;
+    const { shard } = this;
+    if (!replicated) {
+      const sealed = engine.seal(shard);
+      if (sealed === 'busy') return false;
+      if (sealed !== undefined)
+        this.#alone = { shard, batch: sealed.batch, writers: sealed.writers };
+      if (!engine.commit(shard)) return false;
+      this.sessions.commitAlone(this.#options.wallMs());
+      if (this.#alone !== undefined) onResolved(this.#alone, 'committed');
+      this.#alone = undefined;
+    }
+    if (!engine.setReplicated(shard, replicated)) return false;
+    this.#replicated = replicated;
+    return true;
+  }
+
+  /** Nothing more is gathered; what is, goes into the log before the answer. */
+  #stopWrites(): boolean {
+    if (this.#out === undefined) {
+      this.#gathered = true;
+      const write = this.#sealed();
+      if (this.#gathered) return false;
+      if (write !== undefined) this.#inputs.unshift(write);
+    }
+    this.#inputs.push({ kind: 'writes-stopped' });
+    return true;
+  }
+
+  /** A follower has no room left: clients hear of it before a batch must wait for it (rule 4). */
+  checkMemory(): void {
+    const { serving, freeBytesMin } = this.core;
+    if (serving.role !== 'leader' || this.#next < this.#effects.length) return;
+    const enough = this.#refuseMemory ? limits.followerFreeBytesAgain : limits.followerFreeBytesMin;
+    const refuse = freeBytesMin < enough;
+    if (refuse === this.#refuseMemory) return;
+    this.#refuseMemory = refuse;
+    this.#options.engine.publish(this.shard, this.#shown(serving));
+  }
+
+  #shown(serving: CoreServing): Serving {
+    if (serving.role === 'leader') return { ...serving, refuseMemory: this.#refuseMemory };
+    return serving;
+  }
+
+  #create(): void {
+    try {
+      this.#data.create();
+    } catch (error) {
+      this.#inputs.push({ kind: 'data-refused', message: messageOf(error) });
       return;
     }
-    const won = this.#read(outcome.lease, (lease) => ({ kind: 'won', request, lease }));
-    // Stored, and yet not what was sent: something stands between. A quorum read will tell.
-    const readable = won.kind === 'won';
-    this.#input(readable ? won : { kind: 'unresolved', request, message: wonUnreadable });
+    this.#inputs.push({ kind: 'data-created' });
   }
 
-  #read(lease: Lease, make: (lease: ShardLease) => Input): Input {
-    const reading = readShardLease(lease, this.#whole);
-    if (!reading.ok) return { kind: 'unreadable', message: reading.message };
-    this.#stored.set(reading.lease, lease);
-    this.#learnedMs ??= this.#options.scheduler.nowMs();
-    return make(reading.lease);
+  /** What became of the batch that is out. */
+  #resolve(outcome: Outcome): boolean {
+    const { engine, onResolved } = this.#options;
+    const out = this.#out;
+    if (out === undefined) return true;
+    const done = outcome === 'committed' ? engine.commit(this.shard) : engine.rollback(this.shard);
+    if (!done) return false;
+    this.#out = undefined;
+    if (outcome === 'committed') this.sessions.committed();
+    else this.sessions.rolledBack();
+    onResolved(out, outcome);
+    return true;
   }
 
-  #setWake(): void {
+  /** A timer that is early does no harm: it looks again. So one is only set anew for an earlier moment. */
+  #arm(): void {
     const { wakeAtMs } = this.core;
-    if (wakeAtMs === this.#wakeAtMs) return;
-    this.#cancelWake();
-    this.#cancelWake = () => {};
-    this.#wakeAtMs = wakeAtMs;
-    if (wakeAtMs === undefined || this.#closed) return;
+    if (wakeAtMs === undefined || wakeAtMs >= this.#armedMs) return;
     const { scheduler } = this.#options;
+    this.#cancelWake();
+    this.#armedMs = wakeAtMs;
     this.#cancelWake = scheduler.after(Math.max(0, wakeAtMs - scheduler.nowMs()), () => {
-      this.#wakeAtMs = undefined;
-      this.#input({ kind: 'tick' });
+      this.#armedMs = Number.POSITIVE_INFINITY;
+      const dueMs = this.core.wakeAtMs;
+      if (dueMs !== undefined && dueMs <= scheduler.nowMs()) this.input({ kind: 'tick' });
+      else this.#arm();
     });
   }
 }
-
-const wonUnreadable = 'the store answered a compare-and-set with another Lease than was sent';

@@ -1,4 +1,5 @@
 /** What a connection knows of its client: what CLIENT tells and changes. */
+import type { Gathered } from '../engine/types.ts';
 
 export type ReplyMode = 'on' | 'off' | 'skip';
 
@@ -24,6 +25,9 @@ export class Client {
   /** Close after the reply. */
   quits = false;
   lastCommand = 'NULL';
+  /** Replicated shards that it has written to. */
+  readonly writtenShards = new Set<number>();
+  #gone: AbortController | undefined;
 
   constructor(options: {
     readonly id: number;
@@ -36,6 +40,22 @@ export class Client {
     this.localAddress = options.localAddress;
     this.bornMs = options.nowMs;
     this.activeMs = options.nowMs;
+  }
+
+  /** Aborts when the connection is closed: nobody waits for an answer any more. */
+  get gone(): AbortSignal {
+    this.#gone ??= new AbortController();
+    return this.#gone.signal;
+  }
+
+  leave(): void {
+    this.#gone?.abort();
+  }
+
+  wrote({ count, shards }: Gathered): void {
+    for (let index = 0; index < count; index++) {
+      this.writtenShards.add(shards[index] as number);
+    }
   }
 
   setReplies(mode: ReplyMode): void {

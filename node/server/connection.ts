@@ -6,12 +6,14 @@
  */
 import type { Socket } from 'node:net';
 import { ParkReason, Stop } from '../engine/types.ts';
+import type { Holder, Outcome } from '../replication/batches.ts';
 import type { Client } from './client.ts';
 import type { ConnectionContext } from './context.ts';
 import { frameEnd } from './frame.ts';
 import { HeldInput } from './held-input.ts';
+import { HeldReplies } from './held-replies.ts';
 import type { Sender } from './intake.ts';
-import { serverLimits } from './limits.ts';
+import { LongValue } from './long-value.ts';
 import type { Recipient } from './outbox.ts';
 import type { Parked } from './parking.ts';
 import { Reply } from './reply.ts';
@@ -27,7 +29,7 @@ type Blocked =
 const empty = new Uint8Array(0);
 const lineEnd = Buffer.from('\r\n');
 
-export class Connection implements Recipient, Parked, Sender {
+export class Connection implements Recipient, Parked, Sender, Holder {
   readonly client: Client;
   outStart = 0;
   outEnd = 0;
@@ -44,6 +46,8 @@ export class Connection implements Recipient, Parked, Sender {
   #needed = 0;
   #blocked: Blocked | undefined;
   #parkReason: ParkReason = ParkReason.Busy;
+  /** What it wrote last is not committed yet. */
+  #uncommitted: HeldReplies | undefined;
   #choked = false;
   #chokedSinceMs = 0;
   #advancing = false;
@@ -54,7 +58,7 @@ export class Connection implements Recipient, Parked, Sender {
   #closed = false;
   /** When the oldest command without reply came; 0: none. */
   #arrivedMs = 0;
-  #long = { address: 0, length: 0, sent: 0, silent: false };
+  #long: LongValue | undefined;
 
   constructor(context: ConnectionContext, socket: Socket, handle: number, client: Client) {
     this.#context = context;
@@ -88,9 +92,7 @@ export class Connection implements Recipient, Parked, Sender {
   }
 
   get idle(): boolean {
-    return (
-      this.#blocked === undefined && !this.#choked && !this.taken && this.outStart === this.outEnd
-    );
+    return this.#runs() && !this.taken && this.outStart === this.outEnd;
   }
 
   // Input.
@@ -159,9 +161,8 @@ export class Connection implements Recipient, Parked, Sender {
   }
 
   #runs(): boolean {
-    return (
-      this.#blocked === undefined && !this.#choked && this.#closingSinceMs === 0 && !this.#closed
-    );
+    const waits = this.#blocked !== undefined || this.#uncommitted !== undefined || this.#choked;
+    return !waits && this.#closingSinceMs === 0 && !this.#closed;
   }
 
   /** Goes on with what is held, as far as it can. */
@@ -208,7 +209,7 @@ export class Connection implements Recipient, Parked, Sender {
 
   /** Runs commands in bytes [0, end) at `base`, keeps what is left; returns how many have their replies. */
   #run(base: number, end: number, fromHeld: boolean, nowMs: number, monotonicMs: number): number {
-    const { engine, outbox } = this.#context;
+    const { batches, engine, outbox } = this.#context;
     const { result } = engine;
     const { client } = this;
     let at = 0;
@@ -227,8 +228,11 @@ export class Connection implements Recipient, Parked, Sender {
       if (advanced) {
         this.parkedUntilMs = 0;
       }
+      if (engine.gathered.count > 0) {
+        this.#holdReplies(batches.hold(this));
+      }
       if (outputEnd > 0 && !silent) {
-        outbox.append(this, engine.output, outputEnd);
+        this.#emit(engine.output, outputEnd);
       }
       const goesOn = stop === Stop.Done || this.#continue(stop, silent);
       if (skipping && advanced && client.replyChanges === changes) {
@@ -246,6 +250,10 @@ export class Connection implements Recipient, Parked, Sender {
     }
     // One that JavaScript still works on counts when it is done.
     commands -= this.#blocked === 'waiting' ? 1 : 0;
+    if (this.#uncommitted !== undefined) {
+      this.#uncommitted.commands += commands;
+      return 0;
+    }
     if (kept && this.#blocked === 'sending') {
       outbox.flushOne(this);
       this.#sendLong();
@@ -266,7 +274,12 @@ export class Connection implements Recipient, Parked, Sender {
         return false;
       case Stop.LongValue:
         this.#blocked = 'sending';
-        this.#long = { address: result.address, length: result.length, sent: 0, silent };
+        this.#long = new LongValue({
+          engine: this.#context.engine,
+          address: result.address,
+          length: result.length,
+          silent,
+        });
         return false;
       case Stop.ProtocolError:
         this.#context.statistics.add('protocolErrors', 1);
@@ -339,7 +352,7 @@ export class Connection implements Recipient, Parked, Sender {
     const bytes = reply.bytes();
     // CLIENT REPLY ON is the one command that is answered although replies were off before it.
     if (client.replies === 'on' && (!silent || client.turnsRepliesOn) && bytes.length > 0) {
-      this.#context.outbox.append(this, bytes, bytes.length);
+      this.#emit(bytes, bytes.length);
     }
     client.turnsRepliesOn = false;
     if (this.client.quits) {
@@ -350,6 +363,11 @@ export class Connection implements Recipient, Parked, Sender {
   setProtocol(version: 2 | 3): void {
     this.client.protocol = version;
     this.#context.engine.setProtocol(this.#handle, version);
+  }
+
+  setReadOnly(readOnly: boolean): void {
+    this.client.readOnly = readOnly;
+    this.#context.engine.setReadOnly(this.#handle, readOnly);
   }
 
   // Waiting for a shard.
@@ -386,18 +404,13 @@ export class Connection implements Recipient, Parked, Sender {
     if (this.#closed || this.#blocked !== 'parked') {
       return;
     }
-    const held = this.#held;
-    const end = frameEnd(held.view(0, held.length), 0, held.length);
-    if (end < 0) {
-      throw new Error('a parked command is not whole');
-    }
-    held.drop(end);
+    this.#held.dropCommand();
     this.parkedUntilMs = 0;
     this.#blocked = undefined;
     this.#observe(this.#arrivedMs, 1);
-    const reply = new Reply(this.client.protocol);
-    reply.error(error);
     const { client } = this;
+    const reply = new Reply(client.protocol);
+    reply.error(error);
     this.#answer(reply, client.replies !== 'on');
     if (client.replies === 'skip') {
       client.replies = 'on';
@@ -405,7 +418,53 @@ export class Connection implements Recipient, Parked, Sender {
     this.#advance();
   }
 
+  #holdReplies(batches: number): void {
+    this.client.wrote(this.#context.engine.gathered);
+    this.#uncommitted ??= new HeldReplies(this.#arrivedMs);
+    this.#uncommitted.waitFor(batches);
+  }
+
+  resolved(outcome: Outcome): void {
+    const uncommitted = this.#uncommitted;
+    if (uncommitted?.resolved(outcome) === true) {
+      this.#uncommitted = undefined;
+      if (!this.#closed) {
+        this.#settle(uncommitted);
+      }
+    }
+  }
+
+  #settle({ bytes: replies, commands, arrivedMs, lost, last }: HeldReplies): void {
+    const { engine, outbox } = this.#context;
+    engine.settleConnection(this.#handle);
+    if (lost) {
+      this.fail('UNKNOWN the shard lost its leader: whether the last writes are kept is not known');
+      return;
+    }
+    for (const reply of replies) {
+      outbox.append(this, reply, reply.length);
+    }
+    this.#observe(arrivedMs, commands);
+    if (last) {
+      this.#finish();
+    } else if (this.#blocked === 'sending') {
+      outbox.flushOne(this);
+      this.#sendLong();
+    } else {
+      this.#advance();
+    }
+  }
+
   // Output.
+
+  /** To the client, behind what waits for its commit. */
+  #emit(bytes: Uint8Array, length: number): void {
+    if (this.#uncommitted === undefined) {
+      this.#context.outbox.append(this, bytes, length);
+    } else {
+      this.#uncommitted.append(bytes, length);
+    }
+  }
 
   write(bytes: Uint8Array): boolean {
     if (this.#closed || this.#socket.destroyed) {
@@ -449,26 +508,15 @@ export class Connection implements Recipient, Parked, Sender {
     }
   };
 
-  /** Sends the pinned value piece by piece, straight from the arena. */
   #sendLong(): void {
-    const { engine, outbox } = this.#context;
     const long = this.#long;
-    while (!this.#choked && long.sent < long.length) {
-      const piece = Math.min(serverLimits.longValuePieceBytes, long.length - long.sent);
-      const bytes = engine.view(long.address + long.sent, piece);
-      long.sent += piece;
-      if (!long.silent) {
-        this.write(bytes);
-      }
-    }
-    if (this.#choked) {
+    if (this.#choked || long?.send((bytes) => this.write(bytes)) !== true) {
       return;
     }
-    engine.unpin(long.address);
-    long.address = 0;
+    this.#long = undefined;
     this.#blocked = undefined;
     if (!long.silent) {
-      outbox.append(this, lineEnd, lineEnd.length);
+      this.#context.outbox.append(this, lineEnd, lineEnd.length);
     }
     this.#advance();
   }
@@ -493,13 +541,17 @@ export class Connection implements Recipient, Parked, Sender {
     const reply = new Reply(this.client.protocol);
     reply.error(error);
     const bytes = reply.bytes();
-    this.#context.outbox.append(this, bytes, bytes.length);
+    this.#emit(bytes, bytes.length);
     this.#finish();
   }
 
   /** Closes once every reply is written. */
   #finish(): void {
     if (this.#closingSinceMs !== 0 || this.#closed) {
+      return;
+    }
+    if (this.#uncommitted !== undefined) {
+      this.#uncommitted.last = true;
       return;
     }
     this.#closingSinceMs = this.#context.clock.monotonicMs();
@@ -528,13 +580,12 @@ export class Connection implements Recipient, Parked, Sender {
 
   readonly #onClose = (): void => {
     this.#closed = true;
+    this.client.leave();
     const { engine, outbox, parking } = this.#context;
     if (this.#blocked === 'parked') {
       parking.remove(this);
     }
-    if (this.#long.address !== 0) {
-      engine.unpin(this.#long.address);
-    }
+    this.#long?.unpin();
     this.outEnd = this.outStart;
     outbox.letGo(this);
     this.#held.free();

@@ -2,6 +2,7 @@
 import type { NodeIdentity, Topology } from '../agent/types.ts';
 import type { Settings } from '../config/schema.ts';
 import type { Engine } from '../engine/types.ts';
+import type { Batches } from '../replication/batches.ts';
 import type { Clock } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { InputAllowance } from './held-input.ts';
@@ -27,6 +28,7 @@ export interface ConnectionContext {
   readonly intake: Intake;
   readonly outbox: Outbox;
   readonly parking: Parking;
+  readonly batches: Batches;
   readonly allowance: InputAllowance;
   /** Longest command. */
   readonly commandBytesMax: number;
@@ -51,6 +53,7 @@ export interface Services {
   readonly identity: NodeIdentity;
   readonly topology: TopologySource;
   readonly statistics: ProcessStatistics;
+  readonly batches: Batches;
   readonly thread: number;
   readonly threads: number;
   readonly budgetBytes: number;

@@ -1,13 +1,22 @@
 /**
- * A data thread: its engine, the RESP and gRPC listeners, the shards whose home it is. `thread.ts` puts it into
+ * A data thread: its engine, its RESP listener; in the replication home also gRPC and the cores of all shards. `thread.ts` puts it into
  * a worker; it knows the main thread by messages only.
  */
 import { channelStore } from '@r-db/leases/channel.ts';
+import type { HostLink } from '../agent/link.ts';
+import type { Settings } from '../config/schema.ts';
 import { attachEngine } from '../engine/engine.ts';
-import { type HostInThread, startShardHost } from '../replication/start.ts';
+import { Batches } from '../replication/batches.ts';
+import {
+  type HostInThread,
+  type HostInThreadOptions,
+  startShardHost,
+} from '../replication/start.ts';
+import { AwayEnd, HomeEnd, replicationHome } from '../replication/thread-links.ts';
 import { systemClock } from './clock.ts';
 import type { Services } from './context.ts';
 import type { GrpcServer } from './grpc/server.ts';
+import { listen } from './listen.ts';
 import { makeLog } from './log.ts';
 import { watchLoopDelay } from './loop-delay.ts';
 import type { FromThread, ThreadStart, ToThread } from './messages.ts';
@@ -35,14 +44,15 @@ class DataThread {
   readonly #topology = new TopologyHolder();
   readonly #questioner: Questioner;
   readonly #sweeper: Sweeper;
-  readonly #host: HostInThread;
+  readonly #host: HostInThread | undefined;
+  readonly #away: AwayEnd | undefined;
   readonly #log;
   #settings;
   #resp: RespServer | undefined;
   #grpc: GrpcServer | undefined;
 
   constructor(start: ThreadStart, post: (message: FromThread) => void) {
-    const { arena, identity, thread, threads, link } = start;
+    const { arena, identity, thread, threads } = start;
     const clock = systemClock();
     const engine = attachEngine(arena, thread);
     this.#start = start;
@@ -50,8 +60,10 @@ class DataThread {
     this.#settings = start.settings;
     this.#log = makeLog({ level: start.settings.logLevel, node: identity.node, thread });
     this.#questioner = new Questioner(post);
+    const batches = new Batches({ engine, onGathered: (shard) => this.#gathered(shard) });
     this.#services = {
       engine,
+      batches,
       clock,
       identity,
       topology: this.#topology,
@@ -63,19 +75,65 @@ class DataThread {
       settings: () => this.#settings,
       ask: (question) => this.#questioner.ask(question),
     };
-    this.#sweeper = new Sweeper({ engine, clock, thread, threads });
-    this.#host = startShardHost({
+    this.#sweeper = new Sweeper({ engine, batches, clock, thread, threads });
+    if (start.link !== undefined) {
+      const home = new HomeEnd(start.links, (shard) => this.#gathered(shard));
+      this.#host = this.#startHost(start.link, {
+        onResolved: (batch, outcome) => {
+          batches.resolve(batch.shard, batch.batch, outcome);
+          home.resolved(batch, outcome);
+        },
+        onAbandoned: (shard) => {
+          batches.abandon(shard);
+          home.abandoned(shard);
+        },
+      });
+    } else {
+      this.#away = new AwayEnd(start.links, {
+        onResolved: (shard, batch, outcome) => batches.resolve(shard, batch, outcome),
+        onAbandoned: (shard) => batches.abandon(shard),
+      });
+    }
+    this.#measure();
+  }
+
+  /** The replication home: all shards of this node. */
+  #startHost(
+    link: HostLink,
+    heard: Pick<HostInThreadOptions, 'onResolved' | 'onAbandoned'>,
+  ): HostInThread {
+    const { identity, settings, seed, host } = this.#start;
+    const { engine, clock } = this.#services;
+    return startShardHost({
       link,
       identity,
-      shards: start.settings.shards,
-      totalLoss: start.settings.totalLoss,
+      shards: settings.shards,
+      hashSeed: settings.hashSeed,
+      totalLoss: settings.totalLoss,
+      replication: replicationOf(settings),
       engine,
       store: channelStore(link.leases),
       scheduler: schedulerOn(clock),
       wallMs: clock.nowMs,
-      seed: start.seed,
+      seed,
+      ...heard,
+      onRefused: ({ message }, byPeer) => {
+        this.#log.error({ byPeer }, `a connection between nodes was refused: ${message}`);
+      },
+      listen: async (server) => {
+        try {
+          await listen(server, { host, port: settings.peerPort, reusePort: false });
+        } catch (error) {
+          const message = (error as Error).message;
+          this.#post({ kind: 'failed', setting: 'RDB_PEER_PORT', message });
+        }
+      },
     });
-    this.#measure();
+  }
+
+  #gathered(shard: number): void {
+    this.#host?.gathered(shard);
+    this.#away?.gathered(shard);
   }
 
   async listen(): Promise<void> {
@@ -94,6 +152,10 @@ class DataThread {
         port: this.#settings.respPort,
         reusePort: threads > 1,
       });
+      if (thread !== replicationHome) {
+        this.#post({ kind: 'listening', respPort: this.#resp.port, grpcPort: undefined });
+        return;
+      }
       setting = 'RDB_GRPC_PORT';
       // Loaded while the other threads start: it is the slowest part of a start.
       const { startGrpc } = await import('./grpc/server.ts');
@@ -103,6 +165,8 @@ class DataThread {
           uptimeMs: Date.now() - this.#start.startedMs,
           connections: statistics.connections() + statistics.sum('grpcConnections'),
         }),
+        sessions: (shard) => this.#host?.sessions(shard),
+        handOver: (shard, node) => this.#host?.handOver(shard, node) ?? undefined,
         host,
         port: this.#settings.grpcPort,
         connectionsMax: this.#settings.connectionsMax,
@@ -120,11 +184,13 @@ class DataThread {
     switch (message.kind) {
       case 'topology':
         this.#topology.set(message.topology);
+        this.#host?.setTopology(message.topology);
         break;
       case 'settings':
         this.#settings = message.settings;
         this.#log.level = message.settings.logLevel;
-        this.#host.setTotalLoss(message.settings.totalLoss);
+        this.#host?.setTotalLoss(message.settings.totalLoss);
+        this.#host?.setReplication(replicationOf(message.settings));
         break;
       case 'ask': {
         const answer = this.#resp?.answer(message.question) ?? [];
@@ -150,7 +216,7 @@ class DataThread {
     const late = setTimeout(() => this.#resp?.destroy(), graceMs);
     await Promise.all([this.#resp?.drain(), this.#grpc?.close(graceMs)]);
     clearTimeout(late);
-    await this.#host[Symbol.asyncDispose]();
+    await this.#host?.[Symbol.asyncDispose]();
     this.#post({ kind: 'drained' });
   }
 
@@ -163,4 +229,9 @@ class DataThread {
       row?.set('grpcConnections', this.#grpc?.connections() ?? 0);
     });
   }
+}
+
+function replicationOf(settings: Settings): HostInThreadOptions['replication'] {
+  const { minInSyncReplicas: minInSync, promiseMilliseconds: promiseMs } = settings;
+  return { minInSync, promiseMs };
 }

@@ -4,6 +4,7 @@
  * thread, so that many slow senders can't take the process' memory.
  */
 import type { Engine } from '../engine/types.ts';
+import { frameEnd } from './frame.ts';
 import { serverLimits } from './limits.ts';
 import type { ThreadStatistics } from './statistics.ts';
 
@@ -96,6 +97,15 @@ export class HeldInput {
     if (rest === 0) {
       this.#release(serverLimits.heldKeptBytesMax);
     }
+  }
+
+  /** Forgets the first command, which is whole. */
+  dropCommand(): void {
+    const end = frameEnd(this.view(0, this.length), 0, this.length);
+    if (end < 0) {
+      throw new Error('a command that waits is not whole');
+    }
+    this.drop(end);
   }
 
   /** Moves all bytes to the front of `target`, which has room. Returns their number. */

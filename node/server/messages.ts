@@ -3,9 +3,10 @@ import type { HostLink } from '../agent/link.ts';
 import type { NodeIdentity, Topology } from '../agent/types.ts';
 import type { Settings } from '../config/schema.ts';
 import type { Arena } from '../engine/types.ts';
+import type { ThreadLinks } from '../replication/thread-links.ts';
 import type { Answer, Question } from './questions.ts';
 
-/** What a data thread starts with; ports of `link` in the transfer list. */
+/** What a data thread starts with; ports of `link` and `links` in the transfer list. */
 export interface ThreadStart {
   readonly arena: Arena;
   readonly identity: NodeIdentity;
@@ -16,7 +17,9 @@ export interface ThreadStart {
   readonly threads: number;
   readonly statistics: SharedArrayBuffer;
   readonly startedMs: number;
-  readonly link: HostLink;
+  /** The replication home alone has one. */
+  readonly link: HostLink | undefined;
+  readonly links: ThreadLinks;
   /** For the random part of waits. */
   readonly seed: number;
 }
@@ -33,7 +36,8 @@ export type ToThread =
   | { readonly kind: 'drain'; readonly graceMs: number };
 
 export type FromThread =
-  | { readonly kind: 'listening'; readonly respPort: number; readonly grpcPort: number }
+  /** `grpcPort`: in the replication home alone, where request IDs are known. */
+  | { readonly kind: 'listening'; readonly respPort: number; readonly grpcPort: number | undefined }
   | { readonly kind: 'failed'; readonly setting: string; readonly message: string }
   | { readonly kind: 'question'; readonly number: number; readonly question: Question }
   | { readonly kind: 'answer'; readonly number: number; readonly answer: Answer }

@@ -14,6 +14,7 @@ import type { Sources } from '../config/read.ts';
 import type { Settings } from '../config/schema.ts';
 import { attachEngine, createArena } from '../engine/engine.ts';
 import type { Engine } from '../engine/types.ts';
+import { makeThreadLinks, replicationHome, type ThreadLinks } from '../replication/thread-links.ts';
 import { systemClock } from './clock.ts';
 import { type Histograms, requestHistograms } from './histograms.ts';
 import { startHttp } from './http.ts';
@@ -64,6 +65,7 @@ export class NodeProcess {
       [
         { setting: 'RDB_RESP_PORT', port: configuration.respPort },
         { setting: 'RDB_GRPC_PORT', port: configuration.grpcPort },
+        { setting: 'RDB_PEER_PORT', port: configuration.peerPort },
         { setting: 'RDB_METRICS_PORT', port: configuration.metricsPort },
       ].filter(({ port }) => port !== 0),
     );
@@ -95,7 +97,6 @@ export class NodeProcess {
     this.#agent = new Agent({
       identity: this.identity,
       shards,
-      threads,
       store,
       scheduler: schedulerOn(this.#clock),
       wallMs: this.#clock.nowMs,
@@ -105,6 +106,7 @@ export class NodeProcess {
       onRequest: ({ verb, code, seconds }) =>
         this.#leaseRequests.observe({ verb, result: code }, seconds),
     });
+    const links = makeThreadLinks(threads);
     this.#threads = new DataThreads({
       starts: Array.from({ length: threads }, (_, thread) => ({
         arena,
@@ -115,7 +117,8 @@ export class NodeProcess {
         threads,
         statistics,
         startedMs: this.#startedMs,
-        link: this.#agent.link(thread),
+        link: thread === replicationHome ? this.#agent.link() : undefined,
+        links: links[thread] as ThreadLinks,
         seed: randomBytes(4).readUInt32LE(),
       })),
       onFailure: options.onFailure,

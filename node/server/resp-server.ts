@@ -45,7 +45,7 @@ export class RespServer {
 
   private constructor(options: RespOptions) {
     const { services, statistics } = options;
-    const { engine, clock } = services;
+    const { engine, clock, batches } = services;
     this.#services = services;
     this.#statistics = statistics;
     this.#times = options.times ?? serverLimits;
@@ -59,6 +59,7 @@ export class RespServer {
       outbox,
       intake: new Intake({ engine, clock, outbox, statistics }),
       parking: new Parking({ engine, clock, statistics }),
+      batches,
       allowance: new InputAllowance(engine, statistics),
       commandBytesMax: engine.arena.options.valueBytesMax + serverLimits.commandOverheadBytes,
       choked: new Set(),

@@ -14,7 +14,13 @@ describe('sweeper', () => {
       const later = { ...services.clock, nowMs: () => Date.now() + 1000 };
       const elsewhere = keysOf([1, 3]);
       expect(elsewhere).to.be.greaterThan(0);
-      const sweeper = new Sweeper({ engine, clock: later, thread: 0, threads: 2 });
+      const sweeper = new Sweeper({
+        engine,
+        batches: services.batches,
+        clock: later,
+        thread: 0,
+        threads: 2,
+      });
       while (keysOf([0, 2]) > 0) {
         sweeper.sweep();
         await new Promise(setImmediate);

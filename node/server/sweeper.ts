@@ -1,11 +1,13 @@
 /** Expiry of the shards whose home is this thread: a bounded piece of work at a time. */
 import type { Engine } from '../engine/types.ts';
+import type { Batches } from '../replication/batches.ts';
 import type { Clock } from './clock.ts';
 import { serverLimits } from './limits.ts';
 import { ledShards } from './shards.ts';
 
 export class Sweeper {
   readonly #engine: Engine;
+  readonly #batches: Batches;
   readonly #clock: Clock;
   readonly #thread: number;
   readonly #threads: number;
@@ -14,11 +16,13 @@ export class Sweeper {
 
   constructor(options: {
     readonly engine: Engine;
+    readonly batches: Batches;
     readonly clock: Clock;
     readonly thread: number;
     readonly threads: number;
   }) {
     this.#engine = options.engine;
+    this.#batches = options.batches;
     this.#clock = options.clock;
     this.#thread = options.thread;
     this.#threads = options.threads;
@@ -33,6 +37,7 @@ export class Sweeper {
     }
     const { sweepRecordsMax } = serverLimits;
     const expired = this.#engine.sweep(home, sweepRecordsMax, this.#clock.nowMs());
+    this.#batches.hold(undefined);
     // Many are due: go on once the sockets had their turn, rather than fall behind.
     if (expired >= sweepRecordsMax && this.#soon === undefined && this.#timer !== undefined) {
       this.#soon = setImmediate(() => {

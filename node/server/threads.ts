@@ -1,6 +1,7 @@
 /** The main thread's side of the data threads. A thread that dies takes the process with it. */
 import { Worker } from 'node:worker_threads';
 import { linkPorts } from '../agent/link.ts';
+import { portsOf } from '../replication/thread-links.ts';
 import { serverLimits } from './limits.ts';
 import type { FromThread, ThreadStart, ToThread } from './messages.ts';
 import type { Answer, Question } from './questions.ts';
@@ -25,6 +26,7 @@ export class DataThreads {
   readonly #drained = Promise.withResolvers<void>();
   readonly #asked = new Map<number, Asked>();
   #listeningCount = 0;
+  #grpcPort: number | undefined;
   #drainedCount = 0;
   #askedCount = 0;
   #ending = false;
@@ -61,7 +63,10 @@ export class DataThreads {
       name: `data-${start.thread}`,
       workerData: start,
       resourceLimits: { maxYoungGenerationSizeMb: serverLimits.youngGenerationMebibytes },
-      transferList: linkPorts(start.link),
+      transferList: [
+        ...(start.link === undefined ? [] : linkPorts(start.link)),
+        ...portsOf(start.links),
+      ],
     });
     worker.on('message', (message: FromThread) => this.#heard(worker, message));
     worker.on('error', (cause) => {
@@ -84,8 +89,10 @@ export class DataThreads {
     switch (message.kind) {
       case 'listening':
         this.#listeningCount++;
+        this.#grpcPort ??= message.grpcPort;
         if (this.#listeningCount === this.#workers.length) {
-          this.#listening.resolve(message);
+          const { respPort } = message;
+          this.#listening.resolve({ respPort, grpcPort: this.#grpcPort ?? 0 });
         }
         break;
       case 'failed':

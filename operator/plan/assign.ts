@@ -129,7 +129,7 @@ function followerFor(
   ]);
 }
 
-export function hostOf(node: PlanNode): string {
+function hostOf(node: PlanNode): string {
   return node.host ?? `node ${node.name}`;
 }
 

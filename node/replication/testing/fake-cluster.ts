@@ -17,6 +17,7 @@ import {
 } from '@r-db/proto/leases.ts';
 import type { Serving } from '../../engine/types.ts';
 import { ShardHost, type ShardReport } from '../host.ts';
+import { stillEngine } from './still-engine.ts';
 
 const CLUSTER = 'demo';
 const CLUSTER_ID = '6d1f6c1e-0000-4000-8000-000000000001';
@@ -94,9 +95,11 @@ export class FakeCluster {
       ended,
       totalLoss: 'Reset',
       shards: this.shards,
-      thread: 0,
-      threads: 1,
-      engine: {
+      replication: { minInSync: 1, promiseMs: 1_000 },
+      network: undefined,
+      onResolved: () => {},
+      onAbandoned: () => {},
+      engine: stillEngine({
         createShard: (shard) => {
           this.#check(!copies.has(shard), `${self} makes a copy of shard ${shard} twice`);
           copies.add(shard);
@@ -113,7 +116,7 @@ export class FakeCluster {
           serving.set(shard, now);
           if (now.role === 'leader') this.#checkLeader(node, shard, now);
         },
-      },
+      }),
       store: this.leases.client(self),
       scheduler: this.scheduler,
       wallMs: () => this.scheduler.nowMs(),

@@ -9,6 +9,7 @@ import { hello } from './hello.ts';
 import { info } from './info.ts';
 import { scan } from './scan.ts';
 import { asking, quit, readOnly, readWrite, reset, select, time } from './session.ts';
+import { wait } from './wait.ts';
 
 export const serverCommands: ReadonlyMap<string, ServerCommand> = new Map(
   [
@@ -27,5 +28,6 @@ export const serverCommands: ReadonlyMap<string, ServerCommand> = new Map(
     scan,
     select,
     time,
+    wait,
   ].map((command) => [command.name, command]),
 );

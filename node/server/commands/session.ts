@@ -6,6 +6,7 @@ export const reset: ServerCommand = {
   arity: 1,
   run: ({ connection, reply }) => {
     connection.client.reset();
+    connection.setReadOnly(false);
     connection.setProtocol(2);
     reply.simple('RESET');
   },
@@ -40,7 +41,7 @@ export const readOnly: ServerCommand = {
   name: 'READONLY',
   arity: 1,
   run: ({ connection, reply }) => {
-    connection.client.readOnly = true;
+    connection.setReadOnly(true);
     reply.ok();
   },
 };
@@ -49,7 +50,7 @@ export const readWrite: ServerCommand = {
   name: 'READWRITE',
   arity: 1,
   run: ({ connection, reply }) => {
-    connection.client.readOnly = false;
+    connection.setReadOnly(false);
     reply.ok();
   },
 };

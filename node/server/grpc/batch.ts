@@ -8,12 +8,15 @@ import type {
   OperationResult as WireResult,
 } from '@r-db/proto/generated/rdb/v1/key_value.ts';
 import { keyToShard } from '@r-db/proto/slots.ts';
-import { type OperationResult, ParkReason } from '../../engine/types.ts';
+import { type Operation, type OperationResult, ParkReason } from '../../engine/types.ts';
+import type { RequestId } from '../../replication/core/sessions.ts';
+import { Commits } from './commits.ts';
 import type { GrpcContext } from './context.ts';
 import {
   ANSWER_BYTES_MAX,
   BATCH_BYTES_MAX,
   BATCH_OPERATIONS_MAX,
+  COMMIT_MS_MAX,
   FIRST_READS_MAX,
   PARK_MS_MAX,
   PARK_STEP_MS_MAX,
@@ -21,6 +24,7 @@ import {
 } from './limits.ts';
 import { type Accepted, acceptOperation, checkRequestId, operationBytes } from './operations.ts';
 import { errorResult, toWire } from './results.ts';
+import { Retries, requestIdOf } from './retries.ts';
 import { operationError } from './status.ts';
 
 export interface Patience {
@@ -35,6 +39,8 @@ type Ready = Extract<Accepted, { operation: unknown }>;
 interface Pending {
   readonly index: number;
   readonly ready: Ready;
+  /** Of a write that happens once, however often it is sent. */
+  readonly id: RequestId | undefined;
   /** Of the last try, if it was made. */
   parked?: OperationResult;
 }
@@ -64,6 +70,7 @@ export async function runBatch(
     }
     run.giveUp(waiting);
   }
+  await run.settle(patience);
   return run.results;
 }
 
@@ -92,6 +99,8 @@ class BatchRun {
   readonly results: WireResult[];
   readonly accepted: Pending[] = [];
   readonly #context: GrpcContext;
+  readonly #commits = new Commits();
+  readonly #retries: Retries;
   readonly #generations = new Map<number, number>();
   #answerBytes = 0;
 
@@ -99,11 +108,16 @@ class BatchRun {
     const { keyBytesMax, valueBytesMax } = context.engine.arena.options;
     const options = { nowMs: context.clock.nowMs(), keyBytesMax, valueBytesMax };
     this.#context = context;
+    this.#retries = new Retries(context);
     this.results = new Array<WireResult>(batch.operations.length);
     batch.operations.forEach(({ request }, index) => {
       const accepted = acceptOperation(request, batch, options);
       if ('error' in accepted) this.results[index] = errorResult(accepted.error);
-      else this.accepted.push({ index, ready: accepted });
+      else {
+        const own = request?.$case === 'get' ? undefined : request?.value.requestId;
+        const given = isWrite(accepted.operation) ? batch.requestId : undefined;
+        this.accepted.push({ index, ready: accepted, id: requestIdOf(own, given, index) });
+      }
     });
   }
 
@@ -131,15 +145,26 @@ class BatchRun {
   ): Pending | undefined {
     const held = new Map<Pending, OperationResult>();
     const runnable = group.filter((one) => this.#mayRun(one, parkedShards, held));
-    const { clock, engine } = this.#context;
+    const { clock, engine, batches } = this.#context;
     const results = engine.batch(
       runnable.map(({ ready }) => ready.operation),
       clock.nowMs(),
       clock.monotonicMs(),
     );
+    const uncommitted = batches.promises();
     const parkedAt = results.findIndex(({ status }) => status === 'park');
     const executed = parkedAt < 0 ? runnable.length : parkedAt;
-    for (let i = 0; i < executed; i++) this.#answer(runnable[i], results[i]);
+    for (let i = 0; i < executed; i++) {
+      const [one, result] = [runnable[i], results[i]];
+      if (one === undefined || result === undefined)
+        throw new Error('the engine left out a result');
+      this.#answer(one, result);
+      const outcome = uncommitted?.get(result.shard);
+      if (outcome !== undefined) this.#commits.add(one.index, result.shard, outcome);
+      this.#record(one, result);
+    }
+    for (const one of runnable.slice(executed)) this.#abandon(one);
+    this.#retries.settle((shard) => uncommitted?.has(shard) === true);
     const parked = runnable[executed];
     const result = results[executed];
     if (parked !== undefined && result !== undefined) {
@@ -152,6 +177,24 @@ class BatchRun {
       if (why !== undefined) waiting.push({ ...one, parked: why });
     }
     return parked;
+  }
+
+  /** The answer of a write that changed something is kept with it. */
+  #record({ index, ready, id }: Pending, { status, shard }: OperationResult): void {
+    const result = this.results[index];
+    if (id === undefined || result === undefined) return;
+    this.#retries.record(shard, id, {
+      result,
+      changed: status === 'ok' && isWrite(ready.operation),
+    });
+  }
+
+  #abandon({ ready, id }: Pending): void {
+    if (id !== undefined) this.#retries.abandon(this.#shardOf(ready), id);
+  }
+
+  #shardOf({ operation }: Ready): number {
+    return keyToShard(operation.key, this.#context.engine.arena.options.shards);
   }
 
   /** Tries again and again; gives back what still waits at the end. */
@@ -168,6 +211,15 @@ class BatchRun {
       waiting = this.attempt(waiting);
     }
     return waiting;
+  }
+
+  /** What was written counts once it is committed. */
+  async settle({ deadlineMs }: Patience): Promise<void> {
+    if (!this.#commits.pending) return;
+    const leftMs = Math.min(deadlineMs - this.#context.clock.monotonicMs(), COMMIT_MS_MAX);
+    await this.#commits.settle(leftMs, (index, error) => {
+      this.results[index] = errorResult(error);
+    });
   }
 
   /** Answers what waited in vain, or found no room to wait. */
@@ -189,33 +241,38 @@ class BatchRun {
   }
 
   /** False: it was answered here, or put behind a parked one of its shard, whose order it must keep. */
-  #mayRun(
-    one: Pending,
-    parkedShards: ReadonlySet<number>,
-    held: Map<Pending, OperationResult>,
-  ): boolean {
+  #mayRun(one: Pending, parkedShards: Set<number>, held: Map<Pending, OperationResult>): boolean {
     const { operation, ifVersion } = one.ready;
     if (operation.kind === 'get' && this.#answerBytes > ANSWER_BYTES_MAX) {
       this.results[one.index] = answerFull();
       return false;
     }
-    if (ifVersion === undefined && parkedShards.size === 0) return true;
-    const shard = keyToShard(operation.key, this.#context.engine.arena.options.shards);
+    if (ifVersion === undefined && parkedShards.size === 0 && one.id === undefined) return true;
+    const shard = this.#shardOf(one.ready);
     if (parkedShards.has(shard)) {
       held.set(one, { status: 'park', shard, reason: ParkReason.Busy });
       return false;
     }
-    if (ifVersion === undefined || !this.#leads(shard)) return true;
+    if (!this.#leads(shard)) return true;
+    if (one.id !== undefined) {
+      const begun = this.#retries.begin(shard, one.id);
+      if (begun.kind === 'result') this.results[one.index] = begun.result;
+      if (begun.kind === 'wait') {
+        held.set(one, { status: 'park', shard, reason: ParkReason.Frozen });
+        parkedShards.add(shard);
+      }
+      if (begun.kind !== 'run') return false;
+    }
+    if (ifVersion === undefined) return true;
     const generation = this.#generation(shard);
     if (generation === ifVersion.generation) return true;
+    this.#abandon(one);
     const message = `shard ${shard} lost its data and began again empty since that version was given out`;
     this.results[one.index] = errorResult(operationError('GENERATION_CHANGED', message));
     return false;
   }
 
-  #answer(one: Pending | undefined, result: OperationResult | undefined): void {
-    if (one === undefined || result === undefined) throw new Error('the engine left out a result');
-    const { index, ready } = one;
+  #answer({ index, ready }: Pending, result: OperationResult): void {
     const bytes = result.value?.length ?? 0;
     if (this.#answerBytes > 0 && this.#answerBytes + bytes > ANSWER_BYTES_MAX && bytes > 0) {
       this.#answerBytes += bytes;
@@ -246,6 +303,12 @@ class BatchRun {
     this.#generations.set(shard, generation);
     return generation;
   }
+}
+
+/** Touch without an expiry only reads it. */
+function isWrite(operation: Operation): boolean {
+  if (operation.kind === 'touch') return operation.expireAtMs !== undefined;
+  return operation.kind !== 'get';
 }
 
 function answerFull(): WireResult {

@@ -11,8 +11,11 @@ import type { Patience } from './batch.ts';
 import type { Clock } from './context.ts';
 import { serviceError, toServiceError } from './status.ts';
 
-/** So long before the deadline a call that waits is answered "not done", while the answer still arrives in time. */
-const ANSWER_AHEAD_MS = 10;
+/**
+ * So long before the deadline a call that waits is answered "not done", while the answer still arrives in time: a fifth
+ * of the time that is left, within these bounds. Less, and a busy machine's answers come too late.
+ */
+const ANSWER_AHEAD_MS = { least: 10, most: 100 };
 
 interface Call {
   readonly cancelled: boolean;
@@ -21,8 +24,9 @@ interface Call {
 
 export function patienceOf(call: Call, clock: Clock): Patience {
   const leftMs = Number(call.getDeadline()) - Date.now();
+  const aheadMs = Math.min(ANSWER_AHEAD_MS.most, Math.max(ANSWER_AHEAD_MS.least, leftMs / 5));
   return {
-    deadlineMs: clock.monotonicMs() + leftMs - ANSWER_AHEAD_MS,
+    deadlineMs: clock.monotonicMs() + leftMs - aheadMs,
     cancelled: () => call.cancelled,
   };
 }

@@ -53,7 +53,7 @@ describe('Cluster over gRPC', () => {
     expect(first.info).to.deep.include({
       cluster: 'test',
       node: 'test-0',
-      retriesOnce: false,
+      retriesOnce: true,
       keyBytesMax: 65_536,
     });
 
@@ -110,18 +110,31 @@ describe('Cluster over gRPC', () => {
   });
 
   it('says what is not there yet', async () => {
-    const orders: Promise<unknown>[] = [
-      call(harness.cluster, harness.cluster.transferLeadership, { shard: 0, to: 'test-1' }),
-      call(harness.cluster, harness.cluster.moveReplica, {
-        shard: 0,
-        from: 'test-0',
-        to: 'test-1',
-      }),
-    ];
-    for (const order of orders) {
-      const failure = await failureOf(order);
-      expect(failure.code).to.equal(status.UNIMPLEMENTED);
-      expect(failure.message).to.contain('is not in this version');
-    }
+    const order = { shard: 0, from: 'test-0', to: 'test-1' };
+    const failure = await failureOf(call(harness.cluster, harness.cluster.moveReplica, order));
+    expect(failure.code).to.equal(status.UNIMPLEMENTED);
+    expect(failure.message).to.contain('is not in this version');
+  });
+
+  it('hands leadership over: answers with the epoch that the topology shows', async () => {
+    harness.setTopology(topologyOf(4, ['test-0']));
+    const { cluster } = harness;
+    const answer = call(cluster, cluster.transferLeadership, { shard: 1, to: 'test-1' });
+    await harness.asked();
+    const after = topologyOf(4, ['test-0', 'test-1'], 2);
+    const shards = after.shards.map((one) => (one.shard === 1 ? { ...one, epoch: 9 } : one));
+    harness.setTopology({ ...after, shards });
+    expect(await answer).to.deep.equal({ epoch: 9n });
+    expect(harness.handOvers).to.deep.equal([{ shard: 1, to: 'test-1' }]);
+  });
+
+  it('sends who wants a hand-over to the leader, and refuses nonsense', async () => {
+    harness.setTopology(topologyOf(4, ['test-1']));
+    const { cluster } = harness;
+    const order = (shard: number) =>
+      failureOf(call(cluster, cluster.transferLeadership, { shard, to: 'test-0' }));
+    expect(await order(0)).to.include({ reason: 'NOT_LEADER' });
+    expect(await order(9_999)).to.include({ code: status.INVALID_ARGUMENT, reason: 'INVALID' });
+    expect(harness.handOvers).to.deep.equal([]);
   });
 });

@@ -6,11 +6,15 @@ import type {
   StatsResponse,
   TopologyRequest,
   TopologyResponse,
+  TransferLeadershipRequest,
+  TransferLeadershipResponse,
 } from '@r-db/proto/generated/rdb/v1/cluster.ts';
 import type { Topology } from '../../agent/types.ts';
-import { endWith, unary, writeMessage } from './calls.ts';
+import { CallError, endWith, unary, writeMessage } from './calls.ts';
 import type { GrpcContext } from './context.ts';
-import { unimplemented } from './status.ts';
+import { notLeader } from './leaders.ts';
+import { HAND_OVER_MS_MAX } from './limits.ts';
+import { operationError, unimplemented } from './status.ts';
 import { topologyMessage } from './topology.ts';
 
 export function clusterService(
@@ -22,7 +26,7 @@ export function clusterService(
       followTopology(context, call).catch((error: unknown) => endWith(call, error, onFault));
     },
     stats: unary(async () => stats(context), onFault),
-    transferLeadership: (_call, callback) => callback(unimplemented('Cluster.TransferLeadership')),
+    transferLeadership: unary((call) => transfer(context, call.request), onFault),
     moveReplica: (_call, callback) => callback(unimplemented('Cluster.MoveReplica')),
   };
 }
@@ -56,6 +60,37 @@ async function followTopology(
   } finally {
     unsubscribe();
     context.closing.removeEventListener('abort', wakeUp);
+  }
+}
+
+/** Answers once the topology shows the new leader. */
+async function transfer(
+  context: GrpcContext,
+  { shard, to }: TransferLeadershipRequest,
+): Promise<TransferLeadershipResponse> {
+  const { topology, engine, identity, handOver } = context;
+  if (shard >= engine.arena.options.shards) {
+    throw new CallError(operationError('INVALID', `there is no shard ${shard}`));
+  }
+  const before = topology.current()?.shards[shard];
+  if (before?.leader !== identity.node) throw new CallError(notLeader(context, shard));
+  if (to === identity.node) return { epoch: BigInt(before.epoch) };
+  const problem = handOver(shard, to);
+  if (problem !== undefined) throw new CallError(operationError('INVALID', problem));
+  const done = Promise.withResolvers<number>();
+  const unsubscribe = topology.subscribe(() => {
+    const now = topology.current()?.shards[shard];
+    if (now !== undefined && now.epoch > before.epoch) done.resolve(now.epoch);
+  });
+  const timer = setTimeout(() => {
+    const message = `shard ${shard} is not led by ${to} after ${HAND_OVER_MS_MAX} ms: is it in sync?`;
+    done.reject(new CallError(operationError('SHARD_MOVING', message)));
+  }, HAND_OVER_MS_MAX);
+  try {
+    return { epoch: BigInt(await done.promise) };
+  } finally {
+    clearTimeout(timer);
+    unsubscribe();
   }
 }
 

@@ -1,6 +1,8 @@
 /** What the gRPC services of a data thread work with. */
 import type { Topology } from '../../agent/types.ts';
 import type { Engine } from '../../engine/types.ts';
+import type { Batches } from '../../replication/batches.ts';
+import type { Sessions } from '../../replication/core/sessions.ts';
 
 export interface Clock {
   /** Milliseconds since the Unix epoch: shard time. A whole number. */
@@ -38,6 +40,11 @@ export interface GrpcContext {
   readonly identity: GrpcIdentity;
   readonly figures: () => ProcessFigures;
   readonly parking: Parking;
+  readonly batches: Batches;
+  /** What became of writes with a request ID in a shard. */
+  readonly sessions: (shard: number) => Sessions | undefined;
+  /** Gives leadership to a node; why not, if it can't be. What comes of it, the topology tells. */
+  readonly handOver: (shard: number, node: string) => string | undefined;
   /** Aborts when the node drains: calls that have no end of their own end then. */
   readonly closing: AbortSignal;
 }

@@ -351,7 +351,7 @@ describe('KeyValue over gRPC', () => {
       engine.publish(shard, { role: 'starting' });
       const failure = await new Promise<ReturnType<typeof readFailure>>((resolve) => {
         const request = GetRequest.fromPartial({ key: bytes('a') });
-        const deadline = Date.now() + 300;
+        const deadline = Date.now() + 1_000;
         harness.keyValue.get(request, new Metadata(), { deadline }, (error) => {
           resolve(readFailure(error ?? { code: status.OK, details: '', metadata: new Metadata() }));
         });

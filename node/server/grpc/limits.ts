@@ -21,6 +21,13 @@ export const READS_MAX = 1024;
 
 /** How long operations wait for a shard that is busy or changes its leader, if no deadline is nearer. */
 export const PARK_MS_MAX = 5_000;
+/**
+ * How long a write may wait for its commit, if no deadline is nearer: a setTimeout knows no longer one. It is
+ * held as long as it takes; who has no deadline wants to know what became of it.
+ */
+export const COMMIT_MS_MAX = 2 ** 31 - 1;
+/** How long a hand-over may take until the topology shows it. */
+export const HAND_OVER_MS_MAX = 5_000;
 /** One wait for a shard; then the operation is tried again whatever happened. */
 export const PARK_STEP_MS_MAX = 250;
 /** Operations that wait at once, in one thread. More are answered OVERLOADED. */

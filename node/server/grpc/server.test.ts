@@ -15,6 +15,7 @@ import { ServerReflectionClient as V1alpha } from '@r-db/proto/generated/grpc/re
 import { GetRequest, type GetResponse } from '@r-db/proto/generated/rdb/v1/key_value.ts';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import { Batches } from '../../replication/batches.ts';
 import { indexDescriptors } from './descriptors.ts';
 import { startGrpc } from './server.ts';
 import { call, failureOf, type Harness, startHarness } from './testing/harness.ts';
@@ -163,6 +164,9 @@ describe('the gRPC server', () => {
         topology: { current: () => undefined, subscribe: () => () => undefined },
         identity: { cluster: 'c', node: 'n', incarnation: 'i', version: 'v' },
         figures: () => ({ uptimeMs: 0, connections: 0 }),
+        batches: new Batches({ engine: engine.asEngine(), onGathered: () => undefined }),
+        sessions: () => undefined,
+        handOver: () => undefined,
         host: '192.0.2.1',
         port: 0,
         connectionsMax: 1,

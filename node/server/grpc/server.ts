@@ -1,6 +1,6 @@
 /**
- * The gRPC listener of one data thread. Every data thread listens on the same port (`reusePort`) and
- * the kernel spreads connections over them.
+ * The gRPC listener of a node. It stands in the replication home: there it is known which request IDs were
+ * answered, and what became of a write.
  */
 import { type AddressInfo, createServer, type Server as NetServer } from 'node:net';
 import { type ConnectionInjector, Server, ServerCredentials } from '@grpc/grpc-js';
@@ -8,10 +8,12 @@ import { HealthService } from '@r-db/proto/generated/grpc/health/v1/health.ts';
 import { ClusterService } from '@r-db/proto/generated/rdb/v1/cluster.ts';
 import { KeyValueService } from '@r-db/proto/generated/rdb/v1/key_value.ts';
 import type { Engine } from '../../engine/types.ts';
+import type { Batches } from '../../replication/batches.ts';
 import { listen } from '../listen.ts';
 import { clusterService } from './cluster.ts';
 import {
   type Clock,
+  type GrpcContext,
   type GrpcIdentity,
   Parking,
   type ProcessFigures,
@@ -38,6 +40,9 @@ export interface GrpcOptions {
   readonly identity: GrpcIdentity;
   /** Asked for at each Cluster.Stats. */
   readonly figures: () => ProcessFigures;
+  readonly batches: Batches;
+  readonly sessions: GrpcContext['sessions'];
+  readonly handOver: GrpcContext['handOver'];
   /** Address to listen on, and port; 0: any free one. */
   readonly host: string;
   readonly port: number;
@@ -94,9 +99,21 @@ function addServices(
   { health, closing }: { health: Health; closing: AbortSignal },
   options: GrpcOptions,
 ): void {
-  const { engine, clock, topology, identity, figures, onFault } = options;
+  const { engine, clock, topology, identity, figures, batches, sessions, handOver, onFault } =
+    options;
   const parking = new Parking({ operationsMax: PARKED_OPERATIONS_MAX, bytesMax: PARKED_BYTES_MAX });
-  const context = { engine, clock, topology, identity, figures, parking, closing };
+  const context = {
+    engine,
+    clock,
+    topology,
+    identity,
+    figures,
+    parking,
+    batches,
+    sessions,
+    handOver,
+    closing,
+  };
   server.addService(KeyValueService, keyValueService(context, onFault));
   server.addService(ClusterService, clusterService(context, onFault));
   server.addService(HealthService, health.service);
@@ -125,7 +142,7 @@ async function startListener(
   });
   openConnections.set(listener, open);
   listener.maxConnections = connectionsMax;
-  await listen(listener, { host, port, reusePort: true });
+  await listen(listener, { host, port, reusePort: false });
   return listener;
 }
 

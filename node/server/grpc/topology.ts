@@ -42,7 +42,7 @@ function clusterInfo({
 }: Pick<GrpcContext, 'identity' | 'engine'>): NonNullable<TopologyResponse['info']> {
   const { keyBytesMax, valueBytesMax } = engine.arena.options;
   const { cluster, node, version } = identity;
-  return { cluster, node, version, retriesOnce: false, keyBytesMax, valueBytesMax };
+  return { cluster, node, version, retriesOnce: true, keyBytesMax, valueBytesMax };
 }
 
 function nodeInfo(node: TopologyNode): NodeInfo {

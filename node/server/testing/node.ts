@@ -37,7 +37,13 @@ export class TestCluster implements AsyncDisposable {
   static async start(shards = 8): Promise<TestCluster> {
     const folder = mkdtempSync(join(tmpdir(), 'rdb-node-'));
     const leases = new MemoryLeases({ scheduler: realScheduler }).client('test');
-    await makeLeases(leases, { cluster: 'demo', clusterId: 'b7a1', nodes: 1, shards });
+    await makeLeases(leases, {
+      cluster: 'demo',
+      clusterId: 'b7a1',
+      nodes: 1,
+      shards,
+      replicationFactor: 1,
+    });
     const serving = await serveLeasesOnSocket({ path: join(folder, 'leases'), store: leases });
     return new TestCluster({ folder, leases, shards, serving });
   }

@@ -8,6 +8,7 @@ import type { Settings } from '../../config/schema.ts';
 import { minimalEnvironment } from '../../config/testing/minimal.ts';
 import { attachEngine, createArena } from '../../engine/engine.ts';
 import type { Engine } from '../../engine/types.ts';
+import { Batches } from '../../replication/batches.ts';
 import { systemClock } from '../clock.ts';
 import type { Services } from '../context.ts';
 import { checkPorts } from '../ports.ts';
@@ -70,6 +71,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
   const all = engines.map(
     (own, thread): Services => ({
       engine: own,
+      batches: new Batches({ engine: own, onGathered: () => undefined }),
       clock: systemClock(),
       identity,
       topology,

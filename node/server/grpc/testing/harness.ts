@@ -12,6 +12,8 @@ import { KeyValueClient } from '@r-db/proto/generated/rdb/v1/key_value.ts';
 import { shardToSlots } from '@r-db/proto/slots.ts';
 import type { Topology } from '../../../agent/types.ts';
 import type { Engine } from '../../../engine/types.ts';
+import { Batches } from '../../../replication/batches.ts';
+import { Sessions } from '../../../replication/core/sessions.ts';
 import { type GrpcServer, startGrpc } from '../server.ts';
 
 export interface Harness extends AsyncDisposable {
@@ -20,11 +22,23 @@ export interface Harness extends AsyncDisposable {
   readonly keyValue: KeyValueClient;
   readonly cluster: ClusterClient;
   readonly faults: unknown[];
+  /** Hand-overs that were asked for. */
+  readonly handOvers: readonly { readonly shard: number; readonly to: string }[];
+  /** Resolves with the first of them. */
+  asked(): Promise<void>;
   setTopology(topology: Topology | undefined): void;
 }
 
 export async function startHarness(engine: Engine, connectionsMax = 100): Promise<Harness> {
   const faults: unknown[] = [];
+  const tables = new Map<number, Sessions>();
+  const sessions = (shard: number): Sessions => {
+    const known = tables.get(shard) ?? new Sessions();
+    tables.set(shard, known);
+    return known;
+  };
+  const handOvers: { shard: number; to: string }[] = [];
+  const asked = Promise.withResolvers<void>();
   const listeners = new Set<() => void>();
   let current: Topology | undefined;
   const server = await startGrpc({
@@ -44,6 +58,13 @@ export async function startHarness(engine: Engine, connectionsMax = 100): Promis
       version: '0.1.0',
     },
     figures: () => ({ uptimeMs: 1234.5, connections: 3 }),
+    batches: new Batches({ engine, onGathered: () => undefined }),
+    sessions,
+    handOver: (shard, to) => {
+      handOvers.push({ shard, to });
+      asked.resolve();
+      return undefined;
+    },
     host: '127.0.0.1',
     port: 0,
     connectionsMax,
@@ -59,6 +80,8 @@ export async function startHarness(engine: Engine, connectionsMax = 100): Promis
     keyValue,
     cluster,
     faults,
+    handOvers,
+    asked: () => asked.promise,
     setTopology: (topology) => {
       current = topology;
       for (const listener of [...listeners]) listener();

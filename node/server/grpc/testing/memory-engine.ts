@@ -29,6 +29,7 @@ export interface MemoryEngineOptions {
 type Used =
   | 'arena'
   | 'batch'
+  | 'gathered'
   | 'scan'
   | 'serving'
   | 'publish'
@@ -43,6 +44,8 @@ export class MemoryEngine implements Pick<Engine, Used> {
   readonly parked = new Map<number, ParkReason>();
   /** The next operation on one of these shards parks; those after it don't. */
   readonly parkedOnce = new Set<number>();
+  /** All that it does is committed at once. */
+  readonly gathered = { count: 0, shards: new Uint32Array(0), batches: new Uint32Array(0) };
   /** Keys in the order in which their operations were executed. */
   readonly executed: string[] = [];
   /** Operations given to each call of `batch`. */

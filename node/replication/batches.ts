@@ -1,0 +1,112 @@
+/**
+ * What one thread knows of batches that are out: who waits for them, and what became of them.
+ *
+ * A call of the engine on a replicated shard leaves its writes on the hidden side, in the shard's open batch. Replies
+ * of such a call wait here until the home thread has got every batch that it touched committed, or taken back.
+ */
+
+import type { Gathered } from '../engine/types.ts';
+
+/** Committed; or another leader may yet commit it (`unknown`); or nothing of it was kept or sent. */
+export type Outcome = 'committed' | 'unknown' | 'not-taken';
+
+export interface Holder {
+  /** Once for each batch that it waits for. */
+  resolved(outcome: Outcome): void;
+}
+
+interface Waiting {
+  readonly batch: number;
+  readonly holders: Holder[];
+}
+
+export interface BatchesOptions {
+  readonly engine: { readonly gathered: Gathered };
+  /** Writes of this thread wait in this shard's batch: the home thread must know. */
+  readonly onGathered: (shard: number) => void;
+}
+
+export class Batches {
+  readonly #options: BatchesOptions;
+  readonly #waiting = new Map<number, Waiting[]>();
+
+  constructor(options: BatchesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * To be called after each call of the engine that may have written, before anything else happens in this thread.
+   * The number of batches that `holder` hears of from now on; 0: nothing is uncommitted.
+   */
+  hold(holder: Holder | undefined): number {
+    return this.#hold(() => holder);
+  }
+
+  /** As `hold`, with a promise for each shard; undefined: nothing is uncommitted. */
+  promises(): ReadonlyMap<number, Promise<Outcome>> | undefined {
+    const { count, shards } = this.#options.engine.gathered;
+    if (count === 0) return undefined;
+    const promises = new Map<number, Promise<Outcome>>();
+    this.#hold((index) => {
+      const { promise, resolve } = Promise.withResolvers<Outcome>();
+      promises.set(shards[index] as number, promise);
+      return { resolved: resolve };
+    });
+    return promises;
+  }
+
+  resolve(shard: number, batch: number, outcome: Outcome): void {
+    const waiting = this.#waiting.get(shard);
+    const index = waiting?.findIndex((one) => one.batch === batch) ?? -1;
+    const resolved = waiting?.[index];
+    if (waiting === undefined || resolved === undefined) return;
+    if (waiting.length === 1) this.#waiting.delete(shard);
+    else waiting.splice(index, 1);
+    for (const holder of resolved.holders) holder.resolved(outcome);
+  }
+
+  /** Batches of the shard that nothing more will be heard of. */
+  abandon(shard: number): void {
+    const waiting = this.#waiting.get(shard) ?? [];
+    this.#waiting.delete(shard);
+    for (const { holders } of waiting) {
+      for (const holder of holders) holder.resolved('unknown');
+    }
+  }
+
+  #hold(holderOf: (index: number) => Holder | undefined): number {
+    const { engine, onGathered } = this.#options;
+    const { count, shards, batches } = engine.gathered;
+    let held = 0;
+    for (let index = 0; index < count; index++) {
+      const shard = shards[index] as number;
+      onGathered(shard);
+      // Two batches of a shard: the later one implies the earlier, which is resolved by now.
+      if (standsAgain(engine.gathered, index)) continue;
+      const holder = holderOf(index);
+      if (holder !== undefined) this.#wait(shard, batches[index] as number, holder);
+      held++;
+    }
+    return held;
+  }
+
+  #wait(shard: number, batch: number, holder: Holder): void {
+    const waiting = this.#waiting.get(shard);
+    if (waiting === undefined) {
+      this.#waiting.set(shard, [{ batch, holders: [holder] }]);
+      return;
+    }
+    // More than one where the home's word on the one before is still under way to this thread.
+    const same = waiting.find((one) => one.batch === batch);
+    if (same === undefined) waiting.push({ batch, holders: [holder] });
+    else same.holders.push(holder);
+  }
+}
+
+/** Whether the shard stands again behind `index`. */
+function standsAgain({ count, shards }: Gathered, index: number): boolean {
+  for (let later = index + 1; later < count; later++) {
+    if (shards[later] === shards[index]) return true;
+  }
+  return false;
+}

@@ -1,0 +1,327 @@
+/** Messages about single shards (`rdb.v1.ShardMessage`), between what the core says and bytes. */
+
+import { crc32 } from 'node:zlib';
+import { epoch, generation, type Incarnation, incarnation } from '../core/identity.ts';
+import type { ShardLease } from '../core/lease.ts';
+import type { LogEntry, Position } from '../core/log.ts';
+import type { MessageBody, ShardMessage } from '../core/messages.ts';
+import { BrokenFrame } from './frames.ts';
+import type { WireReader } from './wire-reader.ts';
+import type { WireWriter } from './wire-writer.ts';
+
+/** What messages say of their node. */
+export interface MessageContext {
+  /** The Lease in a hand-over as it is stored: only who knows the store can make one of the other. */
+  write(shard: number, lease: ShardLease): Uint8Array;
+  /** Undefined: it can't be followed. */
+  read(shard: number, bytes: Uint8Array): ShardLease | undefined;
+  /** Bytes of its budget that are free: told with each acknowledgement. */
+  freeBytes(): number;
+}
+
+type Acknowledgement = Extract<MessageBody, { kind: 'acknowledgement' }>;
+
+const problems = [undefined, 'out-of-memory', 'gap'] as const;
+const field = {
+  entries: 4,
+  acknowledgement: 5,
+  commit: 6,
+  snapshotBegin: 7,
+  snapshotCut: 8,
+  snapshotEnd: 9,
+  handOver: 10,
+  refusal: 11,
+} as const;
+
+export function writeShardMessage(
+  to: WireWriter,
+  shard: number,
+  message: ShardMessage,
+  context: MessageContext,
+): void {
+  to.number(1, shard);
+  to.number(2, message.generation);
+  to.number(3, message.epoch);
+  writeBody(to, shard, message.body, context);
+}
+
+function writeBody(
+  to: WireWriter,
+  shard: number,
+  body: MessageBody,
+  context: MessageContext,
+): void {
+  switch (body.kind) {
+    case 'entries': {
+      const start = to.open(field.entries);
+      writePosition(to, 1, body.previous);
+      for (const entry of body.entries) writeEntry(to, entry);
+      to.number(3, body.committed);
+      to.close(start);
+      break;
+    }
+    case 'acknowledgement': {
+      const start = to.open(field.acknowledgement);
+      writeAcknowledgement(to, body, body.freeBytes ?? context.freeBytes());
+      to.close(start);
+      break;
+    }
+    case 'commit': {
+      const start = to.open(field.commit);
+      to.number(1, body.committed);
+      to.close(start);
+      break;
+    }
+    case 'snapshot-begin': {
+      const start = to.open(field.snapshotBegin);
+      to.number(1, body.snapshot);
+      writePosition(to, 2, body.from);
+      to.close(start);
+      break;
+    }
+    case 'snapshot-cut': {
+      const start = to.open(field.snapshotCut);
+      to.number(1, body.snapshot);
+      to.number(2, body.index);
+      to.bytes(3, body.cut);
+      to.close(start);
+      break;
+    }
+    case 'snapshot-end': {
+      const start = to.open(field.snapshotEnd);
+      to.number(1, body.snapshot);
+      to.number(2, body.cuts);
+      to.bytes(3, body.sessions);
+      to.close(start);
+      break;
+    }
+    case 'hand-over': {
+      const start = to.open(field.handOver);
+      to.bytes(1, context.write(shard, body.lease));
+      to.close(start);
+      break;
+    }
+    case 'refusal':
+      to.close(to.open(field.refusal));
+  }
+}
+
+function writePosition(to: WireWriter, number: number, position: Position): void {
+  const start = to.open(number);
+  to.number(1, position.epoch);
+  to.number(2, position.sequence);
+  to.close(start);
+}
+
+function writeEntry(to: WireWriter, entry: LogEntry): void {
+  to.reserve(64 + entry.content.length);
+  const start = to.open(2);
+  writePosition(to, 1, entry);
+  to.bytes(2, entry.content);
+  to.fixed32(3, entry.checksum);
+  to.close(start);
+}
+
+function writeAcknowledgement(to: WireWriter, body: Acknowledgement, freeBytes: number): void {
+  to.ascii(1, body.incarnation);
+  writePosition(to, 2, body.held);
+  writePosition(to, 3, body.applied);
+  to.number(4, body.problem === undefined ? 0 : problems.indexOf(body.problem));
+  // One more, so that 0 is told, too.
+  to.number(5, freeBytes + 1);
+  if (body.snapshot !== undefined) {
+    const start = to.open(6);
+    to.number(1, body.snapshot.number);
+    to.number(2, body.snapshot.cuts);
+    to.close(start);
+  }
+}
+
+export interface ReadMessage {
+  readonly shard: number;
+  readonly message: ShardMessage;
+}
+
+/** Undefined: what it says is not known to this version, or can't be followed. Throws BrokenFrame. */
+export function readShardMessage(
+  from: WireReader,
+  context: MessageContext,
+): ReadMessage | undefined {
+  let shard = 0;
+  let ofGeneration = 0;
+  let ofEpoch = 0;
+  let body: MessageBody | undefined;
+  while (from.next()) {
+    if (from.field === 1) shard = from.number();
+    else if (from.field === 2) ofGeneration = from.number();
+    else if (from.field === 3) ofEpoch = from.number();
+    else body = readBody(from, shard, context) ?? body;
+  }
+  if (body === undefined) return undefined;
+  return {
+    shard,
+    message: { generation: generation(ofGeneration), epoch: epoch(ofEpoch), body },
+  };
+}
+
+function readBody(
+  from: WireReader,
+  shard: number,
+  context: MessageContext,
+): MessageBody | undefined {
+  switch (from.field) {
+    case field.entries:
+      return from.nested(readEntries);
+    case field.acknowledgement:
+      return from.nested(readAcknowledgement);
+    case field.commit:
+      return { kind: 'commit', committed: from.nested(readNumbers)[1] ?? 0 };
+    case field.snapshotBegin:
+      return from.nested(readSnapshotBegin);
+    case field.snapshotCut:
+      return from.nested(readSnapshotCut);
+    case field.snapshotEnd:
+      return from.nested(readSnapshotEnd);
+    case field.handOver: {
+      const lease = context.read(shard, from.nested(readBytes));
+      return lease === undefined ? undefined : { kind: 'hand-over', lease };
+    }
+    case field.refusal:
+      from.skip();
+      return { kind: 'refusal' };
+    default:
+      from.skip();
+      return undefined;
+  }
+}
+
+function readEntries(from: WireReader): MessageBody {
+  let previous: Position = { epoch: epoch(0), sequence: 0 };
+  let committed = 0;
+  const entries: LogEntry[] = [];
+  while (from.next()) {
+    if (from.field === 1) previous = from.nested(readPosition);
+    else if (from.field === 2) entries.push(from.nested(readEntry));
+    else if (from.field === 3) committed = from.number();
+    else from.skip();
+  }
+  return { kind: 'entries', previous, entries, committed };
+}
+
+function readEntry(from: WireReader): LogEntry {
+  let position: Position | undefined;
+  let content: Uint8Array = nothing;
+  let checksum = 0;
+  while (from.next()) {
+    if (from.field === 1) position = from.nested(readPosition);
+    // A copy: it stays in the log, the frame does not.
+    else if (from.field === 2) content = Buffer.from(from.view());
+    else if (from.field === 3) checksum = from.fixed32();
+    else from.skip();
+  }
+  if (position === undefined) throw new BrokenFrame('a log entry without a position');
+  if (crc32(content) !== checksum) {
+    throw new BrokenFrame(`entry ${position.epoch}.${position.sequence} differs from its checksum`);
+  }
+  return { epoch: position.epoch, sequence: position.sequence, content, checksum };
+}
+
+function readAcknowledgement(from: WireReader): MessageBody {
+  let of: Incarnation | undefined;
+  let held: Position = { epoch: epoch(0), sequence: 0 };
+  let applied = held;
+  let problem: (typeof problems)[number];
+  let freeBytes: number | undefined;
+  let snapshot: Acknowledgement['snapshot'];
+  while (from.next()) {
+    if (from.field === 1) of = incarnation(from.ascii());
+    else if (from.field === 2) held = from.nested(readPosition);
+    else if (from.field === 3) applied = from.nested(readPosition);
+    else if (from.field === 4) problem = problems[from.number()];
+    else if (from.field === 5) freeBytes = from.number() - 1;
+    else if (from.field === 6) {
+      const [, number = 0, cuts = 0] = from.nested(readNumbers);
+      snapshot = { number, cuts };
+    } else from.skip();
+  }
+  if (of === undefined) throw new BrokenFrame('an acknowledgement without an incarnation');
+  return {
+    kind: 'acknowledgement',
+    incarnation: of,
+    held,
+    applied,
+    ...(problem === undefined ? {} : { problem }),
+    ...(snapshot === undefined ? {} : { snapshot }),
+    ...(freeBytes === undefined ? {} : { freeBytes }),
+  };
+}
+
+function readSnapshotBegin(from: WireReader): MessageBody {
+  let snapshot = 0;
+  let at: Position = { epoch: epoch(0), sequence: 0 };
+  while (from.next()) {
+    if (from.field === 1) snapshot = from.number();
+    else if (from.field === 2) at = from.nested(readPosition);
+    else from.skip();
+  }
+  return { kind: 'snapshot-begin', snapshot, from: at };
+}
+
+function readSnapshotCut(from: WireReader): MessageBody {
+  let snapshot = 0;
+  let index = 0;
+  let cut: Uint8Array = nothing;
+  while (from.next()) {
+    if (from.field === 1) snapshot = from.number();
+    else if (from.field === 2) index = from.number();
+    else if (from.field === 3) cut = from.view();
+    else from.skip();
+  }
+  return { kind: 'snapshot-cut', snapshot, index, cut };
+}
+
+function readSnapshotEnd(from: WireReader): MessageBody {
+  let snapshot = 0;
+  let cuts = 0;
+  let sessions: Uint8Array = nothing;
+  while (from.next()) {
+    if (from.field === 1) snapshot = from.number();
+    else if (from.field === 2) cuts = from.number();
+    else if (from.field === 3) sessions = from.view();
+    else from.skip();
+  }
+  return { kind: 'snapshot-end', snapshot, cuts, sessions };
+}
+
+function readPosition(from: WireReader): Position {
+  let ofEpoch = 0;
+  let sequence = 0;
+  while (from.next()) {
+    if (from.field === 1) ofEpoch = from.number();
+    else if (from.field === 2) sequence = from.number();
+    else from.skip();
+  }
+  return { epoch: epoch(ofEpoch), sequence };
+}
+
+/** Fields that are numbers, by field. */
+function readNumbers(from: WireReader): number[] {
+  const numbers: number[] = [];
+  while (from.next()) {
+    if (from.field < 16) numbers[from.field] = from.number();
+    else from.skip();
+  }
+  return numbers;
+}
+
+/** The first field, bytes. */
+function readBytes(from: WireReader): Uint8Array {
+  let bytes: Uint8Array = nothing;
+  while (from.next()) {
+    if (from.field === 1) bytes = from.view();
+    else from.skip();
+  }
+  return bytes;
+}
+
+const nothing = new Uint8Array(0);

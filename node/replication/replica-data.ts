@@ -1,0 +1,105 @@
+/** The copy of one shard in the engine, as replication changes it: applied entries, snapshots, the end. */
+
+import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
+import type { Engine } from '../engine/types.ts';
+import type { Incarnation } from './core/identity.ts';
+import type { Input } from './core/io.ts';
+import type { LogEntry } from './core/log.ts';
+import { unframe } from './core/session-codec.ts';
+import { Sessions } from './core/sessions.ts';
+import { limits } from './limits.ts';
+import type { MemoryReserve } from './memory-reserve.ts';
+
+export type ReplicaEngine = Pick<
+  Engine,
+  'createShard' | 'dropShard' | 'apply' | 'takeCut' | 'installCut' | 'commit' | 'rollback'
+>;
+
+/** When the next cut may be taken: one for all snapshots of a node. */
+export interface Pace {
+  atMs: number;
+}
+
+export interface ReplicaDataOptions {
+  readonly shard: number;
+  readonly engine: ReplicaEngine;
+  readonly scheduler: Scheduler;
+  readonly pace: Pace;
+  readonly reserve: MemoryReserve;
+}
+
+/** Each method but `create` and `takeCut` says whether it is done; if not, it is called again with the same. */
+export class ReplicaData {
+  readonly options: ReplicaDataOptions;
+  /** What became of writes with a request ID: changes with the copy. */
+  readonly sessions = new Sessions();
+  /** How far the snapshots being sent have come. */
+  readonly #cursors = new Map<Incarnation, { snapshot: number; cursor: bigint; ended: boolean }>();
+  /** An empty copy takes the old one's place, which is gone already. */
+  #emptied = false;
+
+  constructor(options: ReplicaDataOptions) {
+    this.options = options;
+  }
+
+  /** Makes an empty copy. Throws when there is no memory for it. */
+  create(): void {
+    this.options.engine.createShard(this.options.shard);
+    this.sessions.clear();
+  }
+
+  /** In slices, so that clients of other shards are served between them. */
+  drop(): boolean {
+    return this.options.engine.dropShard(this.options.shard, limits.dropRecordsMax);
+  }
+
+  apply(entries: readonly LogEntry[]): boolean {
+    const effects = entries.map(({ content }) => unframe(content).engine);
+    if (!this.options.engine.apply(this.options.shard, effects)) return false;
+    for (const { content } of entries) this.sessions.apply(content);
+    this.options.reserve.release(this.options.shard);
+    return true;
+  }
+
+  beginSnapshot(): boolean {
+    if (!this.#emptied && !this.drop()) return false;
+    this.#emptied = true;
+    try {
+      this.create();
+    } catch {
+      // No memory for an empty table: other copies must go first.
+      return false;
+    }
+    this.#emptied = false;
+    return true;
+  }
+
+  /** While memory is short, it waits: its leader sends nothing more before the cut is answered. */
+  install(cut: Uint8Array): boolean {
+    return this.options.engine.installCut(this.options.shard, cut) === 'installed';
+  }
+
+  /** Answers once, when the pace allows it. */
+  takeCut(
+    { to, snapshot }: { readonly to: Incarnation; readonly snapshot: number },
+    answer: (input: Input) => void,
+  ): void {
+    const { engine, shard, scheduler, pace } = this.options;
+    const take = (): void => {
+      const before = this.#cursors.get(to);
+      const state = before?.snapshot === snapshot ? before : { snapshot, cursor: 0n, ended: false };
+      this.#cursors.set(to, state);
+      if (state.ended) {
+        answer({ kind: 'cut', to, snapshot, cut: undefined, sessions: this.sessions.encode() });
+        return;
+      }
+      const { cut, cursor } = engine.takeCut(shard, state.cursor, limits.cutBytes);
+      state.cursor = cursor;
+      state.ended = cursor === 0n;
+      const nowMs = scheduler.nowMs();
+      pace.atMs = Math.max(pace.atMs, nowMs) + (cut.length / limits.cutBytesPerSecond) * 1_000;
+      answer({ kind: 'cut', to, snapshot, cut });
+    };
+    scheduler.after(Math.max(0, pace.atMs - scheduler.nowMs()), take);
+  }
+}
