@@ -57,6 +57,8 @@ export const limits = {
   sessionBytesMax: 2 * 1024 * 1024,
   /** Milliseconds that a client's clock may be ahead when its session begins. */
   sessionAheadMaxMs: 600_000,
+  /** Bytes that an entry takes besides its content: without them a log of small ones is several times its bound. */
+  entryBytesExtra: 200,
   /** Bytes of entries in one message, but for its last entry: keeps frames from growing with the lag. */
   messageBytesMax: 256 * 1024,
 } as const;

@@ -2,10 +2,11 @@ import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { InvariantError } from './assert.ts';
 import { epoch } from './identity.ts';
+import { limits } from './limits.ts';
 import { Log, start } from './log.ts';
 import { contentOf, entriesOf, positionOf } from './message-text.ts';
 
-const logOf = (text: string, bytesMax = 1_000): Log => {
+const logOf = (text: string, bytesMax = 100_000): Log => {
   const log = new Log(bytesMax);
   log.merge(entriesOf(text));
   return log;
@@ -43,7 +44,7 @@ describe('log', () => {
   });
 
   it('forgets applied entries beyond its bound, but never the batch applied last', () => {
-    const log = new Log(4);
+    const log = new Log(2 * (2 + limits.entryBytesExtra));
     for (let sequence = 1; sequence <= 6; sequence++) {
       log.append({ epoch: epoch(1), sequence, ...contentOf('ab') });
       log.apply(sequence);

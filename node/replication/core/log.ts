@@ -121,7 +121,7 @@ export class Log {
     if (this.#retained === this.#ring.length) this.#grow();
     this.#ring[sequence & (this.#ring.length - 1)] = entry;
     this.#retained++;
-    this.#bytes += entry.content.length;
+    this.#bytes += bytesOf(entry);
   }
 
   /** Everything up to `sequence` is committed. Returns what is newly so. */
@@ -190,7 +190,7 @@ export class Log {
 
   #cut(sequence: number): void {
     for (let last = this.#lastSequence; last > sequence; last--) {
-      this.#bytes -= this.#entry(last).content.length;
+      this.#bytes -= bytesOf(this.#entry(last));
       this.#ring[last & (this.#ring.length - 1)] = undefined;
       this.#retained--;
     }
@@ -204,13 +204,16 @@ export class Log {
     while (sequence < keepAfter && this.#bytes > this.#bytesMax) {
       const entry = this.#entry(++sequence);
       base = entry;
-      this.#bytes -= entry.content.length;
+      this.#bytes -= bytesOf(entry);
       this.#ring[sequence & (this.#ring.length - 1)] = undefined;
       this.#retained--;
     }
     this.#base = { epoch: base.epoch, sequence };
   }
 }
+
+/** An entry of a few bytes is a few objects, too. */
+const bytesOf = ({ content }: LogEntry): number => content.length + limits.entryBytesExtra;
 
 /** A power of two. */
 const ringLengthMin = 16;

@@ -12,6 +12,7 @@ import { type Incarnation, nodeOf } from './identity.ts';
 import { commitSet, enoughInSync, inSyncSets } from './in-sync.ts';
 import type { Input } from './io.ts';
 import { limits } from './limits.ts';
+import { samePosition } from './log.ts';
 import type { MessageBody } from './messages.ts';
 import {
   isBroken,
@@ -153,6 +154,7 @@ function isHeldByAll(state: State, { progress }: Leadership, sequence: number): 
 export function replicate(state: State): void {
   const { leadership } = state;
   if (leadership === undefined) return;
+  let before: EntriesBody | undefined;
   for (const { to, progress } of leadership.targets) {
     if (!isWanting(state, progress)) continue;
     const { nowMs, log } = state;
@@ -163,21 +165,33 @@ export function replicate(state: State): void {
     }
     if (!reached || (nowMs < progress.resendAtMs && !isNew(state, progress))) continue;
     progress.resendAtMs = nowMs + promiseMs(state) * limits.resendPromises;
-    sendEntries(state, leadership, to, progress);
+    before = sendEntries(state, leadership, { to, progress, before });
   }
   if (leadership.commitDueMs !== undefined) {
     tellCommitted(state, leadership, leadership.commitDueMs);
   }
 }
 
-function sendEntries(state: State, leadership: Leadership, to: Incarnation, progress: Progress) {
+type EntriesBody = Extract<MessageBody, { kind: 'entries' }>;
+
+/** Followers that are equally far get the same object: a shell need encode it only once. */
+function sendEntries(
+  state: State,
+  leadership: Leadership,
+  given: Target & { readonly before: EntriesBody | undefined },
+): EntriesBody {
   const { log } = state;
+  const { to, progress, before } = given;
   const previous = progress.from ?? log.applied;
-  const entries = log.after(previous);
-  progress.sentTo = previous.sequence + entries.length;
   const committed = log.applied.sequence;
+  const body =
+    before !== undefined && samePosition(before.previous, previous)
+      ? before
+      : ({ kind: 'entries', previous, entries: log.after(previous), committed } as const);
+  progress.sentTo = previous.sequence + body.entries.length;
   progress.committedTold = committed;
-  send(state, to, leadership, { kind: 'entries', previous, entries, committed });
+  send(state, to, leadership, body);
+  return body;
 }
 
 /** Whether this replica lacks anything, as far as is known. */

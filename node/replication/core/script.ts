@@ -10,7 +10,7 @@
  * UID, version, revision, epoch, generation, leader, in-sync set, assignment. `won 1 v2` answers write 1
  * with what it asked for, as version v2; `read 1 same` answers read 1 with the last Lease given.
  *
- * `min=1` (minInSyncReplicas), `promise=1000`, `log=4096` (bytes kept) are what is not said. Messages are
+ * `min=1` (minInSyncReplicas), `promise=1000`, `log=65536` (bytes kept) are what is not said. Messages are
  * written as they are shown: `> from demo-1/b e1 g1 ack demo-1/b held 1.1 applied 1.0`. A write gives the contents
  * of a batch: `> write x y`. `> ask e1 g1 demo-1/b 1500` asks for a promise until then; the line after it
  * tells what was answered.
@@ -215,7 +215,7 @@ function coreOf([self = '', ...words]: string[]): ShardCore {
 const replicationOf = (given: ReadonlyMap<string, string>) => ({
   minInSync: Number(given.get('min') ?? 1),
   promiseMs: Number(given.get('promise') ?? 1_000),
-  logBytesMax: Number(given.get('log') ?? 4_096),
+  logBytesMax: Number(given.get('log') ?? 65_536),
 });
 
 function leaseOf(words: string[]): ShardLease {

@@ -88,7 +88,7 @@ const general: Profile = {
   astray: 0.2,
   reads: 0.5,
   slowReadMs: 20,
-  logBytesMax: 200,
+  logBytesMax: 2_000,
 };
 
 /** One shard whose faults are aimed at it. */
