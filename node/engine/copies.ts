@@ -3,7 +3,7 @@
  * shard equal. The binary form is described in assembly/twin/effects.ts.
  */
 import { EngineError } from './errors.ts';
-import type { EngineExports } from './exports.ts';
+import { type EngineExports, Exchange, exchangeRegisterCount } from './exports.ts';
 import { engineLimits } from './limits.ts';
 import type { Gathered, SealedBatch, SnapshotCut } from './types.ts';
 
@@ -13,7 +13,7 @@ const cutHeaderBytes = 40;
 const longEntryBytes = 12;
 /** Answers of the exports. */
 const sealed = { busy: -1, nothing: 0 } as const;
-const begun = { notNow: 0, notACopy: -1 } as const;
+const begun = { done: 1, notNow: 0, notACopy: -1 } as const;
 const malformed = -1;
 /** An effect at its cheapest, for bounds: header and an empty key. */
 const effectBytesMin = 10;
@@ -66,6 +66,7 @@ export class Copies {
   readonly #bytes: Uint8Array;
   readonly #data: DataView;
   readonly #window: number;
+  readonly #registers: Uint32Array;
 
   constructor(parts: Parts) {
     const { exports, memory, thread } = parts;
@@ -74,6 +75,11 @@ export class Copies {
     this.#bytes = new Uint8Array(memory.buffer);
     this.#data = new DataView(memory.buffer);
     this.#window = exports.exchangeAddress(thread) >>> 0;
+    this.#registers = new Uint32Array(
+      memory.buffer,
+      exports.exchangeRegisters(thread) >>> 0,
+      exchangeRegisterCount,
+    );
     this.gathered = new Report(parts);
   }
 
@@ -82,32 +88,30 @@ export class Copies {
     const result = exports.seal(this.#thread, shard);
     if (result === sealed.busy) return 'busy';
     if (result === sealed.nothing) return undefined;
-    const content = Buffer.allocUnsafe(exports.contentBytesOf(shard) >>> 0);
-    const entries = exports.entriesOf(shard) >>> 0;
-    const before = exports.effectsOf(this.#thread);
-    let at = batchHeaderBytes;
-    for (let entry = 0; entry < entries; ) {
-      entry = exports.encode(this.#thread, shard, entry) >>> 0;
+    const registers = this.#registers;
+    const content = Buffer.allocUnsafe(registers[Exchange.bytes] ?? 0);
+    let at = this.#takeWindow(content, 0);
+    while ((registers[Exchange.next] ?? 0) < (registers[Exchange.entries] ?? 0)) {
+      exports.encode(this.#thread, shard);
       at = this.#takeWindow(content, at);
     }
-    content.writeUint32LE(form.batch, 0);
-    content.writeUint32LE((exports.effectsOf(this.#thread) - before) >>> 0, 4);
-    content.writeBigUInt64LE(BigInt.asUintN(64, exports.lastSequenceOf(shard)), 8);
     if (at !== content.length) {
       throw new Error(`engine: a batch of ${content.length} bytes was written in ${at}`);
     }
+    const high = registers[Exchange.waitingHigh] ?? 0;
+    const low = BigInt(registers[Exchange.waitingLow] ?? 0);
     return {
-      batch: exports.batchOf(shard) >>> 0,
+      batch: registers[Exchange.batch] ?? 0,
       content,
-      writers: BigInt.asUintN(64, exports.waitingOf(shard)),
-      commands: exports.commandsOf(shard),
+      writers: high === 0 ? low : (BigInt(high) << 32n) | low,
+      commands: registers[Exchange.commands] ?? 0,
     };
   }
 
   /** Copies the window to `at` of a buffer, with long values where they belong; returns the end. */
   #takeWindow(to: Uint8Array, at: number): number {
-    const end = this.#window + this.#exports.exchangeEnd(this.#thread);
-    const long = this.#exports.exchangeLong(this.#thread);
+    const end = this.#window + (this.#registers[Exchange.end] ?? 0);
+    const long = this.#registers[Exchange.long] ?? 0;
     let from = this.#window;
     let next = at;
     for (let index = 1; index <= long; index++) {
@@ -133,17 +137,40 @@ export class Copies {
   }
 
   apply(shard: number, contents: readonly Uint8Array[]): boolean {
+    const [only] = contents;
+    if (contents.length === 1 && only !== undefined && this.#fits(only)) {
+      return this.#applyWhole(shard, only);
+    }
+    return this.#applyAll(shard, contents);
+  }
+
+  #fits({ length }: Uint8Array): boolean {
+    return length >= batchHeaderBytes && length <= engineLimits.exchangeWindowBytes;
+  }
+
+  /** The usual one: an entry of the log that fits into the window. */
+  #applyWhole(shard: number, content: Uint8Array): boolean {
+    this.#expectSpace(shard, this.costOf(content));
+    this.#bytes.set(content, this.#window);
+    const result = this.#exports.applyContent(this.#thread, shard, content.length);
+    // What is wrong with it is found again, and told, where it is taken piece by piece.
+    if (result < 0) return this.#applyAll(shard, [content]);
+    return result === begun.done;
+  }
+
+  #applyAll(shard: number, contents: readonly Uint8Array[]): boolean {
     const headers = contents.map(batchHeader);
+    this.#expectSpace(
+      shard,
+      contents.reduce((sum, content) => sum + this.costOf(content), 0),
+    );
     if (!this.#begin(shard)) return false;
     try {
       let sequence = 0n;
       for (const [index, content] of contents.entries()) {
         const { effects, version } = headers[index] ?? batchHeader(content);
         if (!this.#applyEffects(shard, content, batchHeaderBytes, effects, true)) {
-          throw new EngineError(
-            'OUT_OF_MEMORY',
-            `no address space for ${content.length} bytes of a batch of shard ${shard}`,
-          );
+          throw spaceError(shard, content.length);
         }
         if (version > sequence) sequence = version;
       }
@@ -155,8 +182,13 @@ export class Copies {
     return true;
   }
 
+  /** Beyond the budget is the address space, and some of that is kept for what cannot be refused any more. */
+  #expectSpace(shard: number, bytes: number): void {
+    if (this.#exports.hasSpaceFor(bytes) === 0) throw spaceError(shard, bytes);
+  }
+
   costOf(content: Uint8Array): number {
-    const { effects } = batchHeader(content);
+    const effects = effectsIn(content, batchHeaderBytes, form.batch);
     return Math.ceil(content.length * 1.125) + effects * effectCostBytes + contentCostBytes;
   }
 
@@ -166,8 +198,8 @@ export class Copies {
     if (exports.cut(this.#thread, shard, BigInt.asIntN(64, cursor), most) === 0) {
       throw new EngineError('INVALID_STATE', `there is no copy of shard ${shard} to cut`);
     }
-    let bytes = exports.exchangeEnd(this.#thread);
-    const long = exports.exchangeLong(this.#thread);
+    let bytes = this.#registers[Exchange.end] ?? 0;
+    const long = this.#registers[Exchange.long] ?? 0;
     for (let index = 1; index <= long; index++) bytes += this.#longAt(index).length;
     const cut = Buffer.allocUnsafeSlow(bytes);
     this.#takeWindow(cut, 0);
@@ -238,26 +270,42 @@ export class Copies {
   }
 }
 
+function spaceError(shard: number, bytes: number): EngineError {
+  return new EngineError(
+    'OUT_OF_MEMORY',
+    `no address space for ${bytes} bytes more of shard ${shard}`,
+  );
+}
+
 function malformedError(what: string): EngineError {
   return new EngineError('MALFORMED', `content of a shard: ${what}`);
 }
 
-function viewOf(bytes: Uint8Array, headerBytes: number, wanted: number): DataView {
+/** Number of effects that a content's header tells, if it can be. */
+function effectsIn(bytes: Uint8Array, headerBytes: number, wanted: number): number {
   if (bytes.length < headerBytes) throw malformedError(`${bytes.length} bytes, too few`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   // The form and three bytes that are 0.
-  const found = view.getUint32(0, true);
+  const found = wordAt(bytes, 0);
   if (found !== wanted) throw malformedError(`form ${found}, known here is ${wanted}`);
-  const effects = view.getUint32(4, true);
+  const effects = wordAt(bytes, 4);
   if (effects * effectBytesMin > bytes.length - headerBytes) {
     throw malformedError(`${effects} effects do not fit into its ${bytes.length} bytes`);
   }
-  return view;
+  return effects;
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at + 3] ?? 0) << 8) | (bytes[at + 2] ?? 0);
+  return ((high << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at] ?? 0)) >>> 0;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function batchHeader(content: Uint8Array): { effects: number; version: bigint } {
-  const view = viewOf(content, batchHeaderBytes, form.batch);
-  return { effects: view.getUint32(4, true), version: view.getBigUint64(8, true) };
+  const effects = effectsIn(content, batchHeaderBytes, form.batch);
+  return { effects, version: viewOf(content).getBigUint64(8, true) };
 }
 
 function cutHeader(cut: Uint8Array): {
@@ -267,9 +315,10 @@ function cutHeader(cut: Uint8Array): {
   last: bigint;
   removal: bigint;
 } {
-  const view = viewOf(cut, cutHeaderBytes, form.cut);
+  const effects = effectsIn(cut, cutHeaderBytes, form.cut);
+  const view = viewOf(cut);
   return {
-    effects: view.getUint32(4, true),
+    effects,
     sequence: view.getBigUint64(8, true),
     first: view.getBigUint64(16, true),
     last: view.getBigUint64(24, true),

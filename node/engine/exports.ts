@@ -74,15 +74,11 @@ export interface EngineExports {
   commit(thread: number, shard: number): number;
   rollback(thread: number, shard: number): number;
   batchOf(shard: number): number;
-  waitingOf(shard: number): bigint;
-  entriesOf(shard: number): number;
-  lastSequenceOf(shard: number): bigint;
-  contentBytesOf(shard: number): number;
-  commandsOf(shard: number): number;
   exchangeAddress(thread: number): number;
-  exchangeEnd(thread: number): number;
-  exchangeLong(thread: number): number;
-  encode(thread: number, shard: number, from: number): number;
+  exchangeRegisters(thread: number): number;
+  encode(thread: number, shard: number): void;
+  applyContent(thread: number, shard: number, length: number): number;
+  hasSpaceFor(bytes: number): number;
   applyBegin(thread: number, shard: number): number;
   apply(thread: number, shard: number, length: number, behind: number, must: number): number;
   fillAddress(thread: number): number;
@@ -124,6 +120,20 @@ export const Register = {
   draining: 10,
   commands: 11,
 } as const;
+
+/** Registers of an exchange, u32 each, in the order of `Thread` from `exchangeEnd` on. */
+export const Exchange = {
+  end: 0,
+  long: 1,
+  next: 2,
+  entries: 3,
+  bytes: 4,
+  batch: 5,
+  commands: 6,
+  waitingLow: 7,
+  waitingHigh: 8,
+} as const;
+export const exchangeRegisterCount = Object.keys(Exchange).length;
 
 /** An instance over the arena's memory: any thread may make one at any time. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): EngineExports {

@@ -136,6 +136,22 @@ describe('the assignment of a cluster that runs', () => {
     }
   });
 
+  it('puts copies into other zones once those are known', async () => {
+    world.kubernetes.zones.clear();
+    for (const host of [0, 1, 2, 3]) {
+      world.kubernetes.zones.set(`host-${host}`, host < 2 ? 'east' : 'west');
+    }
+    world.kubernetes.nodesAct = false;
+    world.create({ nodes: 4, replicationFactor: 2 });
+    await world.settle();
+    world.kubernetes.nodesAct = true;
+    await world.settle();
+    for (const nodes of assignments()) {
+      const zones = nodes.map((node) => Number(node.slice(-1)) < 2);
+      expect(new Set(zones).size, nodes.join()).to.equal(2);
+    }
+  });
+
   it('says so where no failure is tolerated', async () => {
     world.create({ replicationFactor: 2, minInSyncReplicas: 2 });
     await world.settle();

@@ -211,4 +211,28 @@ describe('replacing nodes that have copies of each other', () => {
     expect(deleted).to.deep.equal(['demo-2']);
     expect(world.reasonOf('Ready')).to.equal('Ready');
   });
+
+  it('lets one pod go at a time, and another where a node that is not ready is not missed', async () => {
+    const most = () => world.get(RESOURCES.PodDisruptionBudget, 'demo').spec?.['maxUnavailable'];
+    world.editSpec({ replicationFactor: 2 });
+    await world.settle();
+    world.kubernetes.broken.add('demo-2');
+    await world.settle();
+    expect(most()).to.equal(1);
+    for (const { metadata } of world.list(RESOURCES.Lease)) {
+      if (metadata.annotations?.['rdb.dev/assignment'] === undefined) continue;
+      world.edit(RESOURCES.Lease, metadata.name, (lease) => ({
+        ...lease,
+        metadata: {
+          ...lease.metadata,
+          annotations: { ...lease.metadata.annotations, 'rdb.dev/assignment': 'demo-0,demo-1' },
+        },
+      }));
+    }
+    await world.settle();
+    expect(most()).to.equal(2);
+    world.kubernetes.broken.clear();
+    await world.settle();
+    expect(most()).to.equal(1);
+  });
 });

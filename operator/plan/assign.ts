@@ -129,7 +129,7 @@ function followerFor(
   ]);
 }
 
-function hostOf(node: PlanNode): string {
+export function hostOf(node: PlanNode): string {
   return node.host ?? `node ${node.name}`;
 }
 

@@ -1,7 +1,7 @@
 /** What is assigned now, as the planner takes it: from Leases, from memory where they are gone or unreadable. */
 import { ANNOTATION, parseShardLease, type ShardLeaseContent } from '@r-db/proto/leases.ts';
 import type { Observed, ShardLease } from '../observe.ts';
-import type { Current, PlanNode } from './assign.ts';
+import { type Current, hostOf, type PlanNode } from './assign.ts';
 import { type Copies, copiesOf } from './copies.ts';
 
 export function planNodes(seen: Observed): PlanNode[] {
@@ -61,16 +61,27 @@ function currentOf(
   nodes: readonly PlanNode[],
 ): Current {
   const { assignment, leader } = content;
-  // Leases are made before pods have hosts: where two copies then met on one, followers are chosen anew.
+  // Leases are made before pods have hosts: where two copies met on one, followers are chosen anew.
   if (isUnused(content) && isCrowded(assignment, nodes)) {
     return { assignment: assignment.slice(0, 1) };
   }
   return { assignment, leader: leader?.node, inSync };
 }
 
+/** Whether its copies are on fewer hosts, or in fewer zones, than they could be. */
 function isCrowded(assignment: readonly string[], nodes: readonly PlanNode[]): boolean {
-  const hostOf = ({ name, host }: PlanNode) => host ?? `node ${name}`;
-  const hosts = new Set(nodes.map(hostOf));
-  const used = new Set(nodes.filter(({ name }) => assignment.includes(name)).map(hostOf));
-  return used.size < Math.min(assignment.length, hosts.size);
+  const own = nodes.filter(({ name }) => assignment.includes(name));
+  const zones = new Set(nodes.map(({ zone }) => zone));
+  return (
+    isShort(own, nodes, hostOf) ||
+    (!zones.has(undefined) && isShort(own, nodes, ({ zone }) => zone))
+  );
+}
+
+function isShort(
+  own: readonly PlanNode[],
+  nodes: readonly PlanNode[],
+  placeOf: (node: PlanNode) => string | undefined,
+): boolean {
+  return new Set(own.map(placeOf)).size < Math.min(own.length, new Set(nodes.map(placeOf)).size);
 }

@@ -36,6 +36,7 @@ import {
 } from './layout';
 import { allocate, flushMagazines, free, usedBytes } from './memory/allocator';
 import { makeCrcTables, slotOf } from './memory/hash';
+import { hasSpace } from './memory/runs';
 import { executeOperations } from './operations';
 import { loadAhead as loadChunksAhead } from './resp/ahead';
 import { executeChunk, setTime } from './resp/execute';
@@ -46,8 +47,8 @@ import { scanShard } from './scan';
 import { sweepReports, sweepShard } from './sweep';
 import { dropSide, makeSide } from './twin/directory';
 import { dropBlob } from './twin/record';
-import { applyPiece, beginApply, endApply, giveUpApply, noteRemovals } from './twin/apply';
-import { encodeBatch } from './twin/effects';
+import { applyPiece, applyWhole, beginApply, endApply, giveUpApply, noteRemovals } from './twin/apply';
+import { goOnEncoding } from './twin/effects';
 import { commitFrozen, replicate, rollbackGathered, sealGathered } from './twin/gather';
 import { addressOfShard, Shard, shardAt, shardLayoutHolds, sideOf, STATE_SWAPPED } from './twin/shard';
 import { tryLock, unlock } from './twin/lock';
@@ -305,36 +306,24 @@ export function rollback(id: u32, shard: u32): bool {
 export function batchOf(shard: u32): u32 {
   return shardAt(shard).batch;
 }
-export function waitingOf(shard: u32): u64 {
-  return shardAt(shard).waiting;
-}
-export function entriesOf(shard: u32): u32 {
-  return shardAt(shard).logEntries;
-}
-/** Of a batch that is not visible yet. */
-export function lastSequenceOf(shard: u32): u64 {
-  return shardAt(shard).sequence;
-}
-export function contentBytesOf(shard: u32): u32 {
-  return shardAt(shard).contentBytes;
-}
-/** Each command that changed something raised the sequence by one. */
-export function commandsOf(shard: u32): f64 {
-  return <f64>(shardAt(shard).sequence - shardAt(shard).batchSequence);
-}
-
 export function exchangeAddress(id: u32): u32 {
   return <u32>exchangeWindow(threadAt(id));
 }
-export function exchangeEnd(id: u32): u32 {
-  return threadAt(id).exchangeEnd;
+/** Address of the first register of an exchange; their order is the one of `Thread`. */
+export function exchangeRegisters(id: u32): u32 {
+  return <u32>changetype<usize>(threadAt(id)) + <u32>offsetof<Thread>('exchangeEnd');
 }
-export function exchangeLong(id: u32): u32 {
-  return threadAt(id).exchangeLong;
+/** The next effects of a sealed batch into the window. */
+export function encode(id: u32, shard: u32): void {
+  goOnEncoding(threadAt(id), shardAt(shard));
 }
-/** Effects of a frozen batch from entry `from` on into the window; returns the next entry. */
-export function encode(id: u32, shard: u32, from: u32): u32 {
-  return encodeBatch(threadAt(id), shardAt(shard), from);
+/** Applies a whole content that lies in the window: one call instead of three. */
+export function applyContent(id: u32, shard: u32, length: u32): i32 {
+  return applyWhole(threadAt(id), shardAt(shard), length);
+}
+/** Whether the address space has room for so many bytes beyond the budget. */
+export function hasSpaceFor(bytes: f64): bool {
+  return hasSpace(bytes);
 }
 export function applyBegin(id: u32, shard: u32): i32 {
   return beginApply(threadAt(id), shardAt(shard));
@@ -348,7 +337,7 @@ export function fillAddress(id: u32): u32 {
 export function fillBytes(id: u32): u32 {
   return threadAt(id).fillBytes;
 }
-/** Effects written or applied by a thread: only differences tell something. */
+/** Effects applied by a thread: only differences tell something. */
 export function effectsOf(id: u32): u32 {
   return threadAt(id).effects;
 }

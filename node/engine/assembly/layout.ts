@@ -185,8 +185,20 @@ export class Thread {
   quiet: u32;
 
   // What goes through the exchange window (twin/effects.ts).
+  // JavaScript reads from here on to `waitingHigh`, in this order.
+  /** End of what is in the window. */
   exchangeEnd: u32;
+  /** Entries of its list of long values. */
   exchangeLong: u32;
+  /** The first entry of the log that is not written yet, and how many there are. */
+  sealNext: u32;
+  sealEntries: u32;
+  sealBytes: u32;
+  sealBatch: u32;
+  sealCommands: u32;
+  waitingLow: u32;
+  waitingHigh: u32;
+  /** Written, or applied. */
   effects: u32;
   /** Where JavaScript puts the rest of a long value, 0: nowhere; and how much that is. */
   fill: u32;

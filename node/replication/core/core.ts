@@ -55,6 +55,8 @@
  *   step `leading` goes into the table; `beat` is sent when `dueMs` comes; each row of a peer's heartbeat
  *   is put to `promise`, each promise and refusal in an answer comes back as `promised`, `promise-refused`.
  *   `promise` moves `wakeAtMs`. After the host was suspended, no promise counts: a new connection.
+ * - **Reads of any replica.** `beat` asks each core `committedIfHeld`; each row of `freshness` of a peer's heartbeat is put to
+ *   `freshIf`; `freshAsOfMs` bounds how old the data may be. (freshness)
  * - **Reads.** Load the leadership counter (it changes with each `publish` of another role or epoch), take the value,
  *   compare the clock with `readUntilMs`, load the counter again.
  * - **Sessions.** One `Sessions` for each shard (sessions.ts): `seal` makes the content of an entry, `committed` and `rolledBack`
@@ -79,8 +81,9 @@ import { assert } from './assert.ts';
 import { Backoff, seededRandom } from './backoff.ts';
 import { cutTaken, notBegun } from './catch-up.ts';
 import { hear, receive } from './follower.ts';
+import { committedIfHeld, freshAsOfMs, takeFreshness, unknown } from './freshness.ts';
 import { startHandOver } from './hand-over.ts';
-import type { Refused } from './heartbeats.ts';
+import type { Freshness, Refused } from './heartbeats.ts';
 import { type Epoch, epoch, type Generation, type Incarnation, nodeOf } from './identity.ts';
 import type { CoreServing, Effect, Input } from './io.ts';
 import type { Cause } from './lease.ts';
@@ -129,6 +132,7 @@ export class ShardCore {
       lossTold: undefined,
       refusalTold: undefined,
       log: new Log(options.replication.logBytesMax),
+      fresh: unknown(),
       complete: true,
       peers: new Map(),
       following: undefined,
@@ -184,6 +188,24 @@ export class ShardCore {
   /** What the control block says. */
   get serving(): CoreServing {
     return this.#state.serving;
+  }
+
+  /** For `PeerHeartbeats.beat`: how far this shard is committed; undefined: another may have committed more by now. */
+  committedIfHeld(nowMs: number): number | undefined {
+    return committedIfHeld(this.#state, nowMs);
+  }
+
+  /** A row of `PeerHeartbeats.freshness`. May come between steps. */
+  freshIf(freshness: Freshness): void {
+    takeFreshness(this.#state, freshness);
+  }
+
+  /**
+   * For reads that any replica may serve: the data has all that was acknowledged before that moment of this node's clock.
+   * Undefined: nothing is known. Never falls while the copy is kept; ask after each step and each `freshIf`.
+   */
+  get freshAsOfMs(): number | undefined {
+    return freshAsOfMs(this.#state);
   }
 
   /** The others as this leader knows them; empty elsewhere. For statistics: counted anew each time. */
@@ -300,6 +322,7 @@ function takeRare(state: State, input: RareInput): void {
     case 'data-created':
       assert(state.following === undefined, 'a copy is made anew only in another epoch');
       state.log.reset(start);
+      state.fresh = unknown();
       state.complete = true;
       if (state.data.kind === 'creating') {
         state.data = { kind: 'present', generation: state.data.generation, used: false };

@@ -8,6 +8,7 @@
 
 import { assert } from './assert.ts';
 import { provide } from './data.ts';
+import { unknown } from './freshness.ts';
 import type { Epoch, Incarnation } from './identity.ts';
 import type { Input } from './io.ts';
 import { stepDown } from './leadership.ts';
@@ -111,6 +112,7 @@ function followingOf(state: State, leader: Incarnation, epoch: Epoch): Following
   if (!state.complete) {
     // Half a snapshot of another leader is worth nothing.
     state.log.reset(start);
+    state.fresh = unknown();
     state.effects.push({ kind: 'begin-snapshot', from: start });
     state.complete = true;
   }
@@ -154,6 +156,7 @@ function beginSnapshot(
   if (following.snapshot !== undefined && following.snapshot.number >= snapshot) return;
   following.snapshot = { number: snapshot, cuts: 0 };
   state.complete = false;
+  state.fresh = unknown();
   state.changed = true;
   state.log.reset(from);
   following.reconciledTo = from.sequence;

@@ -75,4 +75,29 @@ describe('heartbeats', () => {
     expect(answer?.refused).to.deep.equal([{ shard: 1, epoch: 9, reason: 'epoch' }]);
     expect(answer && leader.answered(answer, 300)).to.deep.equal([]);
   });
+
+  it('echo the mark of an answer beside what was committed under all promises', () => {
+    const { table, leader, follower } = pair();
+    table.set(1, leads(1));
+    table.set(2, leads(1));
+    const committedOf = (shard: number) => (shard === 1 ? 7 : undefined);
+    const first = leader.beat(100, committedOf);
+    expect(first?.committed, 'no mark was seen yet').to.equal(undefined);
+    const answer = first && follower.received(first, 5_000.7, grant);
+    if (answer) leader.answered(answer, 110);
+    const second = leader.beat(300, committedOf);
+    if (second === undefined) throw new Error('no heartbeat was due');
+    follower.received(second, 5_200, grant);
+    expect(follower.freshness(second)).to.deep.equal([
+      { shard: 1, generation: 1, committed: 7, asOfMs: 5_000 },
+    ]);
+  });
+
+  it('ask for another length from the next one on, at once', () => {
+    const { leader } = pair();
+    leader.beat(0);
+    leader.promiseMs = 500;
+    expect(leader.beat(10)?.promiseMs).to.equal(500);
+    expect(leader.dueMs).to.equal(110);
+  });
 });

@@ -3,13 +3,23 @@
  *
  * Each side keeps a table of what it leads; a heartbeat carries its version and the rows that changed since
  * the version that the peer last named. The peer promises not to campaign for any of them, but for those
- * that it refuses. It counts from receipt, this side from when it sent. One object for each pair of nodes
+ * that it refuses. It counts from receipt, this side from when it sent.
+ *
+ * For `ANY_REPLICA` an answer carries a mark of the follower's clock, which comes back in the next heartbeat beside
+ * the commit index of each shard whose leader then held all promises: nothing that was acknowledged before the mark is
+ * beyond that index, so who has applied so much is as fresh as the mark, whether in the in-sync set or not. One object for each pair of nodes
  * (or of data threads) and each connection of theirs; the cores of the shards judge and remember.
  */
 
 import { type Epoch, epoch, type Generation, type Incarnation } from './identity.ts';
 import { limits } from './limits.ts';
-import type { Heartbeat, HeartbeatAnswer, LedShard, PromiseRefusal } from './messages.ts';
+import type {
+  Heartbeat,
+  HeartbeatAnswer,
+  LedShard,
+  PromiseRefusal,
+  ShardCommit,
+} from './messages.ts';
 import type { BreakableRule } from './rules.ts';
 
 /** A promise that the peer gave for one shard. */
@@ -23,6 +33,17 @@ export interface HeldPromise {
 /** What a shard's core says when it is asked for a promise. */
 export type PromiseAsk = (row: LedShard, from: Incarnation, untilMs: number) => Refused | undefined;
 export type Refused = Omit<PromiseRefusal, 'shard'>;
+
+/** What a shard's leader says of its commit index: `ShardCore.committedIfHeld`. */
+export type CommittedOf = (shard: number) => number | undefined;
+
+/** A replica that has applied so much is as fresh as that moment of this node's clock: for `ShardCore.freshIf`. */
+export interface Freshness {
+  readonly shard: number;
+  readonly generation: Generation;
+  readonly committed: number;
+  readonly asOfMs: number;
+}
 
 /** What this node leads. One for all peers. */
 export class LedTable {
@@ -48,6 +69,11 @@ export class LedTable {
       .map(({ version: _, ...row }) => row);
   }
 
+  /** The shards that are led. */
+  *shards(): Iterable<number> {
+    for (const { shard, epoch } of this.#rows.values()) if (epoch > 0) yield shard;
+  }
+
   /** Rows that were in the table at `version` and are still the same. */
   asOf(version: number): LedShard[] {
     return [...this.#rows.values()].filter((row) => row.epoch > 0 && row.version <= version);
@@ -69,6 +95,8 @@ export class PeerHeartbeats {
   readonly #peerRows = new Map<number, LedShard>();
   #peerNumber = 0;
   #peerVersion = 0;
+  /** Of the peer's last answer. */
+  #peerMark: number | undefined;
 
   constructor(options: {
     readonly peer: Incarnation;
@@ -95,7 +123,7 @@ export class PeerHeartbeats {
   }
 
   /** The heartbeat that is due, if one is. */
-  beat(nowMs: number): Heartbeat | undefined {
+  beat(nowMs: number, committedOf: CommittedOf = () => undefined): Heartbeat | undefined {
     if (this.dueMs > nowMs) return undefined;
     this.#dueMs = nowMs + this.#promiseMs / limits.heartbeatsAPromise;
     this.#toldVersion = this.#table.version;
@@ -104,7 +132,14 @@ export class PeerHeartbeats {
     // Older ones could only give promises that have run out.
     this.#sentMs.delete(number - limits.heartbeatsRemembered);
     const led = this.#table.changedSince(this.#namedVersion);
-    return { number, promiseMs: this.#promiseMs, tableVersion: this.#toldVersion, led };
+    const beat = { number, promiseMs: this.#promiseMs, tableVersion: this.#toldVersion, led };
+    if (this.#peerMark === undefined) return beat;
+    const committed: ShardCommit[] = [];
+    for (const shard of this.#table.shards()) {
+      const sequence = committedOf(shard);
+      if (sequence !== undefined) committed.push({ shard, committed: sequence });
+    }
+    return { ...beat, echoedMark: this.#peerMark, committed };
   }
 
   /** Answers the peer's heartbeat; undefined: an old one. */
@@ -120,13 +155,25 @@ export class PeerHeartbeats {
       if (refusal !== undefined) refused.push({ shard: row.shard, ...refusal });
     }
     const { number, promiseMs } = beat;
-    return { number, promiseMs, tableVersion: this.#peerVersion, refused };
+    // A whole number, and never later than now.
+    return { number, promiseMs, tableVersion: this.#peerVersion, refused, mark: Math.floor(nowMs) };
+  }
+
+  /** What the heartbeat says of how fresh this node's replicas are, once it was `received`. */
+  freshness({ echoedMark: asOfMs, committed = [] }: Heartbeat): Freshness[] {
+    if (asOfMs === undefined) return [];
+    return committed.flatMap(({ shard, committed: sequence }) => {
+      const row = this.#peerRows.get(shard);
+      if (row === undefined || row.epoch === 0) return [];
+      return [{ shard, generation: row.generation, committed: sequence, asOfMs }];
+    });
   }
 
   /** Promises that the answer gives, for leaderships that its heartbeat already named. */
   answered(answer: HeartbeatAnswer, nowMs: number): HeldPromise[] {
     const sentMs = this.#sentMs.get(answer.number);
     if (sentMs === undefined) return [];
+    this.#peerMark = Math.max(this.#peerMark ?? 0, answer.mark ?? 0);
     this.#namedVersion = Math.max(this.#namedVersion, answer.tableVersion);
     const from = this.#broken === 'promise-from-receipt' ? nowMs : sentMs;
     const length =

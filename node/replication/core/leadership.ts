@@ -7,6 +7,7 @@
  */
 
 import { endAlone } from './alone.ts';
+import { keepFreshness } from './freshness.ts';
 import { tellSuccessor } from './hand-over.ts';
 import type { LeadCause, StepDownReason } from './io.ts';
 import type { CurrentLease } from './lease.ts';
@@ -37,6 +38,7 @@ export function stepDown(state: State, leadership: Leadership, reason: StepDownR
   state.changed = true;
   tell(state, { kind: 'stepped-down', epoch: leadership.epoch, reason });
   // At once: an answer to the new leader, sent in this very step, may let it commit.
+  keepFreshness(state);
   state.serving = { role: 'elsewhere' };
   state.effects.push({ kind: 'publish', serving: state.serving });
   if (leadership.alone) endAlone(state, leadership);

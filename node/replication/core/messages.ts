@@ -68,20 +68,32 @@ export interface LedShard {
   readonly generation: Generation;
 }
 
-/** `rdb.v1.Heartbeat`, but for its clock and mark. */
+/** `rdb.v1.Heartbeat`, but for its clock. */
 export interface Heartbeat {
   readonly number: number;
   readonly promiseMs: number;
   readonly tableVersion: number;
   readonly led: readonly LedShard[];
+  /** The `mark` of the peer's last answer. */
+  readonly echoedMark?: number;
+  /** How far the shards are committed whose promises the sender held all when it sent this, with `echoedMark` only. */
+  readonly committed?: readonly ShardCommit[];
 }
 
-/** `rdb.v1.HeartbeatAnswer`, but for its mark. */
+/** `rdb.v1.ShardCommit`: nobody else can have committed more when it was sent. */
+export interface ShardCommit {
+  readonly shard: number;
+  readonly committed: number;
+}
+
+/** `rdb.v1.HeartbeatAnswer`. */
 export interface HeartbeatAnswer {
   readonly number: number;
   readonly promiseMs: number;
   readonly tableVersion: number;
   readonly refused: readonly PromiseRefusal[];
+  /** Whole milliseconds of the answering node's clock; comes back in the next heartbeat. */
+  readonly mark?: number;
 }
 
 export interface PromiseRefusal {

@@ -13,7 +13,8 @@
  * `min=1` (minInSyncReplicas), `promise=1000`, `log=65536` (bytes kept) are what is not said. Messages are
  * written as they are shown: `> from demo-1/b e1 g1 ack demo-1/b held 1.1 applied 1.0`. A write gives the contents
  * of a batch: `> write x y`. `> ask e1 g1 demo-1/b 1500` asks for a promise until then; the line after it
- * tells what was answered.
+ * tells what was answered. `> fresh g1 7 1200` tells what a heartbeat says of a commit index and a mark; the line
+ * after it, as after `> fresh`, what is known of how fresh the copy is, and what heartbeats tell of it.
  */
 
 import type { RefusedReason } from '@r-db/leases/store.ts';
@@ -66,6 +67,7 @@ class ScriptRun {
     if (head !== '>') return undefined;
     if (this.#core === undefined) throw new Error('a script starts with a line "core ..."');
     if (words[0] === 'ask') return [this.#ask(this.#core, words.slice(1))];
+    if (words[0] === 'fresh') return [this.#fresh(this.#core, words.slice(1))];
     const effects = this.#core.step(
       this.#replicationInput(words, this.#core) ?? this.#input(words),
       this.#nowMs,
@@ -88,6 +90,16 @@ class ScriptRun {
     return refused === undefined
       ? `promises until ${untilMs}`
       : `refuses a promise: ${refused.reason} (epoch seen ${refused.epoch})`;
+  }
+
+  #fresh(core: ShardCore, [g, committed, asOfMs]: string[]): string {
+    if (g !== undefined) {
+      const row = { shard: 0, generation: generation(Number(g.slice(1))) };
+      core.freshIf({ ...row, committed: Number(committed), asOfMs: Number(asOfMs) });
+    }
+    const held = core.committedIfHeld(this.#nowMs);
+    const tells = held === undefined ? '' : `, tells that ${held} is committed`;
+    return `fresh as of ${core.freshAsOfMs ?? '-'}${tells}`;
   }
 
   #replicationInput([kind, ...words]: string[], core: ShardCore): Input | undefined {

@@ -1,5 +1,6 @@
 /** What the control block says of this shard, as it follows from the state. */
 
+import { keepFreshness } from './freshness.ts';
 import { enoughInSync } from './in-sync.ts';
 import type { CoreServing } from './io.ts';
 import { readUntilMs } from './reads.ts';
@@ -10,6 +11,7 @@ import { isBroken, type State } from './state.ts';
 export function publish(state: State): void {
   const wanted = servingOf(state);
   if (isSame(wanted, state.serving)) return;
+  keepFreshness(state);
   state.serving = wanted;
   state.effects.push({ kind: 'publish', serving: wanted });
 }

@@ -1,6 +1,7 @@
 /** The state of one core, shared by the files that hold its rules. */
 
 import type { Backoff } from './backoff.ts';
+import type { KnownFreshness } from './freshness.ts';
 import {
   type Epoch,
   type Generation,
@@ -196,6 +197,7 @@ export interface State {
   /** Version of the Lease of which a refusal was told, to tell it once. */
   refusalTold: string | undefined;
   readonly log: Log;
+  fresh: KnownFreshness;
   /** The copy is no half of a snapshot. */
   complete: boolean;
   readonly peers: Map<string, Peer>;

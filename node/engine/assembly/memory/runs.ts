@@ -76,6 +76,13 @@ function affordable(units: u32): bool {
   return header().usedUnits + units + owedUnits <= header().budgetUnits;
 }
 
+/** Whether the address space has so many bytes more, those for what must not fail kept back. */
+export function hasSpace(bytes: f64): bool {
+  const units = (header().heapEnd - header().heapStart) >> UNIT_BITS;
+  const taken = header().usedUnits + LAST_RESORT_UNITS;
+  return <f64>taken + bytes / <f64>UNIT_BYTES <= <f64>units;
+}
+
 /** A run of `units` units, or 0. The caller holds the allocator's lock. */
 export function allocateRun(units: u32, must: bool): usize {
   if (!must && !affordable(units)) return 0;

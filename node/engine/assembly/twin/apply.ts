@@ -13,6 +13,7 @@ import { copyBytes } from '../memory/bytes';
 import { hashKey } from '../memory/hash';
 import { raiseRemovals, search } from './directory';
 import {
+  BATCH_HEADER_BYTES,
   EFFECT_BYTES,
   EFFECT_EXPIRE,
   EFFECT_EXPIRES,
@@ -72,6 +73,31 @@ export function beginApply(thread: Thread, shard: Shard): i32 {
   return BEGUN;
 }
 
+/** What JavaScript hears of a whole content; `NOT_NOW` and `NOT_A_COPY` are among it. */
+export const WHOLE_MALFORMED: i32 = -2;
+export const WHOLE_OUT_OF_MEMORY: i32 = -3;
+
+/** A content of `length` bytes that lies whole in the window: 1, or why nothing was done. */
+export function applyWhole(thread: Thread, shard: Shard, length: u32): i32 {
+  const window = exchangeWindow(thread);
+  const sequence = load<u64>(window, 8);
+  const effects = load<u32>(window, 4);
+  const begun = beginApply(thread, shard);
+  if (begun != BEGUN) return begun;
+  const from = window + BATCH_HEADER_BYTES;
+  const taken = applyEffects(thread, shard, from, length - BATCH_HEADER_BYTES, 0, true);
+  if (taken == OUT_OF_MEMORY) {
+    giveUpApply(thread, shard);
+    return WHOLE_OUT_OF_MEMORY;
+  }
+  if (<u32>taken != length - BATCH_HEADER_BYTES || thread.effects != effects) {
+    giveUpApply(thread, shard);
+    return WHOLE_MALFORMED;
+  }
+  endApply(thread, shard, sequence);
+  return BEGUN;
+}
+
 /** Makes all of it visible, raises the sequence, and lets go of the shard. */
 export function endApply(thread: Thread, shard: Shard, sequence: u64): void {
   thread.heldEntries = 0;
@@ -113,7 +139,17 @@ export function applyPiece(
   behind: u32,
   must: bool,
 ): i32 {
-  const start = exchangeWindow(thread);
+  return applyEffects(thread, shard, exchangeWindow(thread), length, behind, must);
+}
+
+function applyEffects(
+  thread: Thread,
+  shard: Shard,
+  start: usize,
+  length: u32,
+  behind: u32,
+  must: bool,
+): i32 {
   const end = start + length;
   let at = start;
   thread.fill = 0;
@@ -180,7 +216,7 @@ function applyOne(
   const there = min<u32>(valueBytes, left - header - keyBytes);
   if (kind == EFFECT_PUT) {
     // A value that is not long is not cut: it waits for the rest of it.
-    if (there < valueBytes && valueBytes <= 65535) return 0;
+    if (there < valueBytes && (valueBytes <= 65535 || there < 4)) return 0;
     if (head & EFFECT_INTEGER && !isIntegerLength(valueBytes)) return MALFORMED;
     const put = isNews
       ? putEffect(thread, shard, hash, slot, from, keyBytes, valueBytes, there, expiryMs, version, head, must)

@@ -37,6 +37,7 @@ import { Shard, sideOf, visibleSide } from './shard';
 import { findRecord } from './table';
 import { ENTRY_KIND, entryAt, hiddenSide, slotInEntry } from './twin';
 
+export const FORM_BATCH: u8 = 1;
 export const FORM_CUT: u8 = 2;
 export const BATCH_HEADER_BYTES: u32 = 16;
 export const CUT_HEADER_BYTES: u32 = 40;
@@ -116,16 +117,23 @@ export function bytesAtMost(entry: usize): u32 {
   return bytesOf(kind, recordOfEntry(entry));
 }
 
-/** Notes in each entry of a frozen batch what the followers hear of it; returns the bytes of its content. */
-export function markBatch(shard: Shard): u32 {
+/**
+ * Notes in each entry of a frozen batch what the followers hear of it. Bytes of the content and number of
+ * effects are left in the thread.
+ */
+export function markBatch(thread: Thread, shard: Shard): void {
   let bytes = BATCH_HEADER_BYTES;
+  let effects: u32 = 0;
   for (let index: u32 = 0; index < shard.logEntries; index++) {
     const entry = entryAt(shard, index);
     const kind = kindOfEntry(shard, entry);
     store<u8>(entry, <u8>kind, ENTRY_KIND);
-    if (kind != SUPERSEDED) bytes += bytesOf(kind, recordOfEntry(entry));
+    if (kind == SUPERSEDED) continue;
+    bytes += bytesOf(kind, recordOfEntry(entry));
+    effects++;
   }
-  return bytes;
+  thread.sealBytes = bytes;
+  thread.effects = effects;
 }
 
 /** Empties the window; the first `bytes` are the caller's to fill. */
@@ -201,18 +209,31 @@ export function longBlob(thread: Thread, index: u32): usize {
   return load<u32>(end - <usize>(index + 1) * LONG_ENTRY_BYTES, 4);
 }
 
-/**
- * Writes a marked batch's effects from entry `from` on, as many as fit; returns the next one. The header
- * is the caller's: how many effects there are is known when the last is written.
- */
-export function encodeBatch(thread: Thread, shard: Shard, from: u32): u32 {
+/** Writes the header of a marked batch, and as many effects as fit. */
+export function beginEncoding(thread: Thread, shard: Shard): void {
+  const window = exchangeWindow(thread);
+  store<u32>(window, FORM_BATCH);
+  store<u32>(window, thread.effects, 4);
+  store<u64>(window, shard.sequence, 8);
+  beginExchange(thread, BATCH_HEADER_BYTES);
+  thread.sealNext = 0;
+  thread.sealEntries = shard.logEntries;
+  appendEffects(thread, shard);
+}
+
+/** Goes on with an empty window where the last piece ended. */
+export function goOnEncoding(thread: Thread, shard: Shard): void {
   beginExchange(thread, 0);
-  let index = from;
+  appendEffects(thread, shard);
+}
+
+function appendEffects(thread: Thread, shard: Shard): void {
+  let index = thread.sealNext;
   for (; index < shard.logEntries; index++) {
     const entry = entryAt(shard, index);
     const kind = <u32>load<u8>(entry, ENTRY_KIND);
     if (kind == SUPERSEDED) continue;
     if (!emit(thread, kind, recordOfEntry(entry), load<u64>(entry, 8), false)) break;
   }
-  return index;
+  thread.sealNext = index;
 }

@@ -8,7 +8,7 @@
  */
 import { BREAK_SKIP_ROLLBACK } from '../generated/constants';
 import { GATHERED_MAX, gatheredList, Thread } from '../layout';
-import { bytesAtMost, markBatch } from './effects';
+import { beginEncoding, bytesAtMost, markBatch } from './effects';
 import { tryLock, unlock, wake } from './lock';
 import { takeSnapshot } from './sections';
 import {
@@ -92,10 +92,20 @@ export function sealGathered(thread: Thread, shard: Shard): i32 {
   const seals = shard.state == STATE_GATHERED && current;
   if (seals) {
     shard.state = STATE_FROZEN;
-    shard.contentBytes = markBatch(shard);
+    describe(thread, shard);
+    markBatch(thread, shard);
+    beginEncoding(thread, shard);
   }
   unlock(shard);
   return seals ? SEALED : NOTHING_GATHERED;
+}
+
+/** For JavaScript. Each command that changed something raised the sequence by one. */
+function describe(thread: Thread, shard: Shard): void {
+  thread.sealBatch = shard.batch;
+  thread.sealCommands = <u32>(shard.sequence - shard.batchSequence);
+  thread.waitingLow = <u32>shard.waiting;
+  thread.waitingHigh = <u32>(shard.waiting >> 32);
 }
 
 /** Makes a frozen batch visible. False: the mutex is held, try again. */

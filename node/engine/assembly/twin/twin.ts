@@ -227,7 +227,7 @@ export function rollbackTo(thread: Thread, shard: Shard, entries: u32): void {
     const before = load<u32>(entry, 20);
     // Putting a removed key back takes the slot that it had left, or one like it.
     const hash = load<u64>(entry);
-    change(thread, side, hash, after, before, load<u64>(entry, 8), true);
+    if (!change(thread, side, hash, after, before, load<u64>(entry, 8), true)) unreachable();
     account(shard, after, before);
     if (after != 0) {
       freeRecord(thread, after);
@@ -280,7 +280,7 @@ function replay(thread: Thread, shard: Shard): void {
       const table = tableOf(side, hash);
       const slot = samePlace(table, entry, before);
       if (slot != 0 && after != 0) replace(table, slot, after);
-      else change(thread, side, hash, before, after, load<u64>(entry, 8), true, slot);
+      else if (!change(thread, side, hash, before, after, load<u64>(entry, 8), true, slot)) unreachable();
     }
   }
   if (!BREAK_FREE_EARLY) {
