@@ -1,7 +1,15 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { EngineError } from './errors.ts';
-import { frame, type Harness, lead, makeHarness, run, runBytes } from './testing/harness.ts';
+import {
+  contents,
+  frame,
+  type Harness,
+  lead,
+  makeHarness,
+  run,
+  runBytes,
+} from './testing/harness.ts';
 import { ParkReason, type SealedBatch, Stop } from './types.ts';
 
 function leader(): Harness {
@@ -148,5 +156,198 @@ describe('copies of a shard', () => {
       expiring: 0,
       sequence: 0n,
     });
+  });
+});
+
+describe('a gathered batch', function () {
+  this.timeout(20_000);
+
+  it('is what calls depend on that only looked into it', () => {
+    const one = leader();
+    const { engine } = one;
+    run(one, ['SET', 'a', '1']);
+    const other = { ...one, connection: engine.openConnection() };
+    expect(run(other, ['SETNX', 'a', '2'])).to.equal(':0\r\n');
+    expect([...engine.gathered.shards, ...engine.gathered.batches]).to.deep.equal([0, 0]);
+    const get = { kind: 'get', key: Buffer.from('a') } as const;
+    expect(engine.batch([get], 1, 1)[0]?.status).to.equal('not-found');
+    expect(engine.gathered.count).to.equal(0);
+    // Behind a write of the same call it is seen, and waited for.
+    const add = { kind: 'increment', key: Buffer.from('a'), by: 1n } as const;
+    const results = engine.batch([add, get], 1, 1);
+    expect(results.map(({ status }) => status)).to.deep.equal(['ok', 'ok']);
+    expect(Buffer.from(results[1]?.value ?? []).toString()).to.equal('2');
+    expect(engine.gathered.count).to.equal(1);
+  });
+
+  it('that is full stops a pipeline between two commands, until it is resolved', () => {
+    const one = leader();
+    const { engine, connection } = one;
+    const bytes = Buffer.concat(
+      Array.from({ length: 6000 }, (_, index) => frame('SET', `k${index % 5000}`, `${index}`)),
+    );
+    const base = engine.allocateBuffer(bytes.length);
+    engine.view(base, bytes.length).set(bytes);
+    let start = 0;
+    let commands = 0;
+    let batches = 0;
+    const two = follower();
+    for (;;) {
+      const stop = engine.execute(connection, base, start, bytes.length, 0, 1_000_000, 1);
+      start = engine.result.consumed;
+      commands += engine.result.outputEnd / '+OK\r\n'.length;
+      if (stop === Stop.OutputFull) continue;
+      if (stop === Stop.Park) expect(engine.result.reason).to.equal(ParkReason.Frozen);
+      const batch = sealed(one);
+      expect(batch.commands).to.be.lessThan(9000);
+      engine.commit(0);
+      expect(two.engine.apply(0, [batch.content])).to.equal(true);
+      batches++;
+      if (stop === Stop.Done) break;
+    }
+    engine.freeBuffer(base);
+    expect([commands, batches]).to.deep.equal([6000, 2]);
+    engine.settleConnection(connection);
+    expect(two.engine.shardStatistics(0)).to.deep.equal(engine.shardStatistics(0));
+    expect(run(two, ['GET', 'k999'])).to.equal('$4\r\n5999\r\n');
+  });
+
+  it('of long values is full at 8 MiB', () => {
+    const one = leader();
+    const value = 'z'.repeat(3 << 20);
+    for (let index = 0; index < 3; index++) {
+      expect(run(one, ['SET', `k${index}`, value])).to.equal('+OK\r\n');
+    }
+    expect(runBytes(one, frame('SET', 'k3', value)).stop).to.equal(Stop.Park);
+    expect(sealed(one).content.length).to.be.greaterThan(9 << 20);
+  });
+
+  it('takes what the sweep of a leader removes; others remove nothing', () => {
+    const one = leader();
+    const two = follower();
+    for (let index = 0; index < 100; index++) run(one, ['SET', `k${index}`, 'v', 'PX', '100']);
+    run(one, ['SET', 'stays', 'v']);
+    two.engine.apply(0, [commit(one)]);
+    expect(two.engine.shardStatistics(0).expiring).to.equal(100);
+    const later = 2_000_000;
+    expect(run(two, ['GET', 'k1'], later)).to.equal('$-1\r\n');
+    expect(two.engine.sweep([0], 1000, later)).to.equal(0);
+    // A batch that is out is left alone.
+    run(one, ['SET', 'stays', 'w']);
+    const out = sealed(one);
+    expect(one.engine.sweep([0], 1000, later)).to.equal(0);
+    one.engine.commit(0);
+    two.engine.apply(0, [out.content]);
+    let removed = 0;
+    for (let turn = 0; turn < 10; turn++) removed += one.engine.sweep([0], 1000, later);
+    expect(removed).to.equal(100);
+    expect(one.engine.shardStatistics(0).expiring).to.equal(0);
+    two.engine.apply(0, [commit(one)]);
+    expect(two.engine.shardStatistics(0)).to.deep.equal(one.engine.shardStatistics(0));
+    expect(two.engine.shardStatistics(0).keys).to.equal(1);
+  });
+
+  it('keeps the sequence of removals, and a rollback takes it back', () => {
+    const one = leader();
+    const two = follower();
+    const absent = (harness: Harness): bigint | undefined =>
+      harness.engine.batch([{ kind: 'get', key: Buffer.from('a'), anyReplica: true }], 1, 1)[0]
+        ?.version;
+    run(one, ['SET', 'a', '1']);
+    run(one, ['DEL', 'a']);
+    two.engine.apply(0, [commit(one)]);
+    expect([absent(one), absent(two)]).to.deep.equal([2n, 2n]);
+    run(one, ['SET', 'b', '1']);
+    run(one, ['DEL', 'b']);
+    expect(one.engine.rollback(0)).to.equal(true);
+    // Still the version that was read: nothing near was removed.
+    const set = {
+      kind: 'set',
+      key: Buffer.from('a'),
+      value: Buffer.from('2'),
+      ifVersion: 2n,
+    } as const;
+    expect(one.engine.batch([set], 1, 1)[0]).to.include({ status: 'ok', version: 3n });
+  });
+
+  it('holds values of 64 MiB, and so does a cut', () => {
+    const options = {
+      shards: 1,
+      valueBytesMax: 64 << 20,
+      reservedBytes: 384 << 20,
+      budgetBytes: 256 << 20,
+    };
+    const [one, two, three] = [makeHarness(options), makeHarness(options), makeHarness(options)];
+    one.engine.setReplicated(0, true);
+    for (const { engine } of [two, three]) engine.publish(0, { role: 'elsewhere' });
+    const value = Buffer.alloc(64 << 20, 'abcdefg');
+    const set = { kind: 'set', key: Buffer.from('a'), value } as const;
+    expect(one.engine.batch([set], 1, 1)[0]?.status).to.equal('ok');
+    const { content } = sealed(one);
+    one.engine.commit(0);
+    expect(two.engine.costOf(content)).to.be.greaterThan(content.length);
+    expect(two.engine.apply(0, [content])).to.equal(true);
+    const { cut, cursor } = one.engine.takeCut(0, 0n, 1000);
+    expect(cursor).to.equal(0n);
+    expect(three.engine.installCut(0, cut)).to.equal('installed');
+    for (const harness of [two, three]) {
+      lead(harness.engine, 0, 2);
+      const [found] = harness.engine.batch([{ kind: 'get', key: Buffer.from('a') }], 1, 1);
+      expect(found?.version).to.equal(1n);
+      expect(value.equals(found?.value ?? Buffer.alloc(0))).to.equal(true);
+    }
+    // A copy whose budget is reached says so, and has nothing of the cut.
+    const small = makeHarness({ ...options, budgetBytes: 32 << 20 });
+    small.engine.publish(0, { role: 'elsewhere' });
+    expect(small.engine.installCut(0, cut)).to.equal('out-of-memory');
+    expect(small.engine.shardStatistics(0).keys).to.equal(0);
+    // An entry was acknowledged: it passes the budget.
+    expect(small.engine.apply(0, [content])).to.equal(true);
+    expect(small.engine.shardStatistics(0).keys).to.equal(1);
+  });
+});
+
+describe('a cut of a snapshot', function () {
+  this.timeout(20_000);
+
+  it('holds keys of every length, whatever fits at once', () => {
+    const one = leader();
+    const two = follower();
+    for (let index = 0; index < 40; index++) {
+      run(one, ['SET', `${index}:${'k'.repeat(index * 1500)}`, 'v'.repeat(index * 700)]);
+    }
+    commit(one);
+    let cursor = 0n;
+    do {
+      const next = one.engine.takeCut(0, cursor, 1_000_000);
+      expect(two.engine.installCut(0, next.cut)).to.equal('installed');
+      cursor = next.cursor;
+    } while (cursor !== 0n);
+    expect(two.engine.shardStatistics(0)).to.deep.equal(one.engine.shardStatistics(0));
+    // As SCAN tells them.
+    lead(two.engine, 0, 2);
+    expect(contents(two)).to.deep.equal(contents(one));
+  });
+
+  it('costs no more than its bound', () => {
+    for (const [count, bytes] of [
+      [1, 10],
+      [3000, 16],
+      [1500, 300],
+      [20, 70_000],
+    ] as const) {
+      const one = leader();
+      const two = follower();
+      for (let index = 0; index < count; index++) run(one, ['SET', `k${index}`, 'v'.repeat(bytes)]);
+      const content = commit(one);
+      const sum = (): number => {
+        const { records, index } = two.engine.memoryStatistics();
+        return records + index;
+      };
+      const before = sum();
+      const bound = two.engine.costOf(content);
+      two.engine.apply(0, [content]);
+      expect(sum() - before).to.be.at.most(bound);
+    }
   });
 });

@@ -47,6 +47,7 @@ import {
   STATE_SWAPPED,
   visibleSide,
 } from './shard';
+import { touchAhead } from './touch';
 import { finish, hiddenSide, keepSnapshot, rollbackTo, swap, write } from './twin';
 
 export const BEGUN: i32 = 1;
@@ -154,7 +155,9 @@ function applyEffects(
   let at = start;
   thread.fill = 0;
   thread.fillBytes = 0;
+  let touched = at;
   while (at < end) {
+    if (at >= touched) touched = touchAhead(thread, shard, at, end);
     const left = <u32>(end - at);
     const taken = applyOne(thread, shard, at, left, behind, must);
     if (taken < 0) return taken;

@@ -227,7 +227,8 @@ export function rollbackTo(thread: Thread, shard: Shard, entries: u32): void {
     const before = load<u32>(entry, 20);
     // Putting a removed key back takes the slot that it had left, or one like it.
     const hash = load<u64>(entry);
-    if (!change(thread, side, hash, after, before, load<u64>(entry, 8), true)) unreachable();
+    // What goes with an insertion taken back is no removal: sequence 0.
+    if (!change(thread, side, hash, after, before, 0, true)) unreachable();
     account(shard, after, before);
     if (after != 0) {
       freeRecord(thread, after);
