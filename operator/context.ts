@@ -1,5 +1,7 @@
 /** What the phases of a reconcile share: what was seen, the ways to act, and what they found. */
 import type { LeaseAdmin } from '@r-db/leases/store.ts';
+import type { Address } from '@r-db/proto/leases.ts';
+import type { NodeReplicas } from '@r-db/proto/replicas.ts';
 import type { ObjectApi } from './api.ts';
 import type { NodeAnswer } from './ask.ts';
 import type { EventRecorder } from './events.ts';
@@ -19,8 +21,10 @@ export interface Tools {
   readonly events: EventRecorder;
   readonly memory: Memory;
   zoneOf(host: string): Promise<string | undefined>;
-  /** Asks a node what it holds; undefined if it does not answer. */
-  ask(address: { readonly host: string; readonly port: number }): Promise<NodeAnswer | undefined>;
+  /** Asks a node for its figures; undefined if it does not answer. */
+  ask(address: Address): Promise<NodeAnswer | undefined>;
+  /** Asks a node, at its metrics port, what it holds of every shard; undefined if it does not answer. */
+  askReplicas(address: Address): Promise<NodeReplicas | undefined>;
   /** Image of nodes whose spec names none, when the cluster is made. */
   readonly image: string;
   /** Milliseconds since 1970. */

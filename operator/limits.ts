@@ -70,6 +70,9 @@ export const limits = {
   /** Figures of nodes are fetched so often; the status shows them at most every 10 s. */
   figuresEveryMs: 15_000,
   figuresTimeoutMs: 2_000,
+  /** A node's answer on its replicas: 1,024 shards of less than 1 KiB each. */
+  replicasBytesMax: 1024 ** 2,
+  replicasTimeoutMs: 2_000,
   /** Digits of keys and bytes in the status: more would write the status at every change. */
   figuresDigits: 2,
 

@@ -2,7 +2,7 @@
 import type { KubernetesClient } from '@r-db/kubernetes/client.ts';
 import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
 import { KubernetesLeases } from '@r-db/leases/kubernetes.ts';
-import { askNode } from './ask.ts';
+import { askNode, askReplicas } from './ask.ts';
 import { objectApi } from './client.ts';
 import type { Tools } from './context.ts';
 import { failureText, isPassing, type Reconciled, runController } from './controller.ts';
@@ -44,6 +44,7 @@ export interface OperatorOptions {
   random(): number;
   randomSeed(): string;
   readonly ask?: typeof askNode;
+  readonly askReplicas?: typeof askReplicas;
   /** The process must end: another one may lead by now. */
   onLost(reason: string): void;
 }
@@ -207,6 +208,7 @@ export class Operator implements AsyncDisposable {
     const { nowMs, randomSeed, image, identity, log } = this.#options;
     const api = objectApi(this.#client);
     const ask = this.#options.ask ?? askNode;
+    const replicasOf = this.#options.askReplicas ?? askReplicas;
     return {
       api,
       leases: (namespace) => this.#leases(namespace),
@@ -222,6 +224,7 @@ export class Operator implements AsyncDisposable {
       memory: new Memory(),
       zoneOf: (host) => this.#watching.zoneOf(host),
       ask: (address) => ask(address, limits.figuresTimeoutMs),
+      askReplicas: (address) => replicasOf(address, limits.replicasTimeoutMs),
       image,
       nowMs,
       randomSeed,

@@ -201,7 +201,7 @@ function addressOf(value: unknown): Address | undefined {
   return valid ? { host, port } : undefined;
 }
 
-function memberOf(text: string): Member | undefined {
+export function memberOf(text: string): Member | undefined {
   const slash = text.indexOf('/');
   const node = text.slice(0, slash);
   const incarnation = text.slice(slash + 1);

@@ -12,9 +12,10 @@ import type { ShardLease } from '../observe.ts';
 import { planNodes, withAssignment } from '../plan/assigned.ts';
 import { type Copies, copiesOf } from '../plan/copies.ts';
 import { nextAssignment, sameNodes } from '../plan/steps.ts';
+import { replicasOf } from '../replicas.ts';
 import { wantedAssignment } from './provision.ts';
 
-interface Change {
+export interface Change {
   readonly shard: ShardLease;
   readonly content: ShardLeaseContent;
   readonly assignment: readonly string[];
@@ -24,7 +25,36 @@ interface Change {
 
 export async function assign(context: Context): Promise<void> {
   const changes = changesOf(context);
-  await eachBounded(changes, limits.requestsAtOnce, (change) => carryOut(context, change));
+  const told = await minInSyncOfLeaders(context, changes.filter(takesAway));
+  await eachBounded(changes, limits.requestsAtOnce, async (change) => {
+    const leader = change.content.leader?.node ?? '';
+    const minInSync = told.get(leader) ?? Number.POSITIVE_INFINITY;
+    // Its leader would take no writes: it has not heard yet that fewer copies are enough.
+    if (takesAway(change) && minInSync > change.assignment.length) {
+      return lookAgain(context.found, limits.failoverSettledMs);
+    }
+    await carryOut(context, change);
+  });
+}
+
+function takesAway({ content, assignment }: Change): boolean {
+  const isMember = (node: string) => content.inSync.some((member) => member.node === node);
+  return content.assignment.some((node) => !assignment.includes(node) && isMember(node));
+}
+
+/** What nodes that lead shards of these keep to: they reload settings some time after the ConfigMap changed. */
+async function minInSyncOfLeaders(
+  context: Context,
+  changes: readonly Change[],
+): Promise<ReadonlyMap<string, number>> {
+  const leaders = new Set(changes.map(({ content }) => content.leader?.node));
+  const told = new Map<string, number>();
+  await eachBounded(context.seen.nodes, limits.requestsAtOnce, async (node) => {
+    if (!leaders.has(node.name)) return;
+    const answer = await replicasOf(context, node);
+    if (answer !== undefined) told.set(node.name, answer.minInSyncReplicas);
+  });
+  return told;
 }
 
 /** No effects. */

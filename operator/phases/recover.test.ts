@@ -1,4 +1,5 @@
 import { RESOURCES } from '@r-db/kubernetes/resources.ts';
+import type { ReplicaState } from '@r-db/proto/replicas.ts';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { limits } from '../limits.ts';
@@ -291,21 +292,50 @@ describe('a shard Lease that was deleted', () => {
   let world: World;
   beforeEach(async () => {
     world = await World.start();
-    world.create();
-    await world.settle();
+    world.silent = true;
   });
   afterEach(() => world[Symbol.asyncDispose]());
+
+  async function start(replicationFactor: number): Promise<void> {
+    world.create({ replicationFactor });
+    await world.settle();
+  }
 
   function deleteLease(name: string): void {
     const lease = world.api.objects.get(RESOURCES.Lease, 'default', name);
     if (lease !== undefined) world.api.objects.delete(RESOURCES.Lease, lease);
   }
 
-  function holder(shard: number): string {
-    return String(world.get(RESOURCES.Lease, `demo-shard-${shard}`).spec?.['holderIdentity']);
+  const lease = () => world.get(RESOURCES.Lease, 'demo-shard-0');
+  const inSync = () => lease().metadata.annotations?.['rdb.dev/in-sync'] ?? '';
+
+  function incarnationOf(node: string): string {
+    const name = node.replace('demo-', 'demo-node-');
+    const holder = world.get(RESOURCES.Lease, name).spec?.['holderIdentity'];
+    return String(holder).split('/')[1] ?? '';
+  }
+
+  function answer(node: string, state: Partial<ReplicaState>): void {
+    const member = { node, incarnation: incarnationOf(node) };
+    const replica: ReplicaState = {
+      shard: 0,
+      leading: false,
+      epoch: 7,
+      generation: 3,
+      lastEpoch: 7,
+      lastSequence: 12,
+      revision: 20,
+      inSync: ['demo-0', 'demo-1', 'demo-2'].map((other) => ({
+        node: other,
+        incarnation: incarnationOf(other),
+      })),
+      ...state,
+    };
+    world.answers.set(node, { ...world.answerOf(node, [replica]), ...member });
   }
 
   it('is not made again before its node has answered', async () => {
+    await start(1);
     deleteLease('demo-shard-0');
     await world.settle();
     expect(world.find(RESOURCES.Lease, 'demo-shard-0')).to.equal(undefined);
@@ -314,20 +344,15 @@ describe('a shard Lease that was deleted', () => {
     expect(world.reasonOf('Progressing')).to.equal('RestoringShards');
   });
 
-  it('comes again with the set of those that hold the data, at a higher epoch', async () => {
-    const incarnation = holder(0).split('/')[1] ?? '';
+  it('comes again led as before, at a higher epoch', async () => {
+    await start(1);
     deleteLease('demo-shard-0');
-    const replica = { epoch: 7, generation: 3, sequence: 12n, keys: 1, bytes: 60 };
-    world.answers.set('demo-0', {
-      node: 'demo-0',
-      incarnation,
-      replicas: new Map([[0, replica]]),
-    });
+    answer('demo-0', { leading: true });
     await world.reconcile();
-    const { metadata, spec } = world.get(RESOURCES.Lease, 'demo-shard-0');
-    expect(spec).to.include({ leaseTransitions: 8 });
-    expect(metadata.annotations).to.include({
-      'rdb.dev/in-sync': `demo-0/${incarnation}`,
+    const member = `demo-0/${incarnationOf('demo-0')}`;
+    expect(lease().spec).to.include({ leaseTransitions: 8, holderIdentity: member });
+    expect(lease().metadata.annotations).to.include({
+      'rdb.dev/in-sync': member,
       'rdb.dev/generation': '3',
       'rdb.dev/assignment': 'demo-0',
     });
@@ -337,15 +362,68 @@ describe('a shard Lease that was deleted', () => {
   });
 
   it('comes again empty, at the next generation, where its node holds nothing', async () => {
+    await start(1);
     deleteLease('demo-shard-0');
-    world.answers.set('demo-0', {
-      node: 'demo-0',
-      incarnation: 'f'.repeat(16),
-      replicas: new Map(),
-    });
+    answer('demo-0', { generation: 0, inSync: [] });
     await world.reconcile();
-    const { metadata, spec } = world.get(RESOURCES.Lease, 'demo-shard-0');
-    expect(metadata.annotations).to.include({ 'rdb.dev/in-sync': '', 'rdb.dev/generation': '2' });
-    expect(spec?.['leaseTransitions']).to.be.above(1);
+    expect(inSync()).to.equal('');
+    expect(lease().metadata.annotations).to.include({ 'rdb.dev/generation': '2' });
+    expect(lease().spec?.['leaseTransitions']).to.equal(8);
+  });
+
+  it('waits for every node that was assigned, and for no other that is away', async () => {
+    await start(2);
+    deleteLease('demo-shard-0');
+    answer('demo-0', { leading: true });
+    await world.reconcile();
+    expect(world.find(RESOURCES.Lease, 'demo-shard-0')).to.equal(undefined);
+    expect(world.condition('Degraded')?.message).to.match(/waiting for demo-1$/);
+    answer('demo-1', {});
+    await world.reconcile();
+    expect(
+      inSync()
+        .split(',')
+        .map((text) => text.split('/')[0]),
+    ).to.deep.equal(['demo-0', 'demo-1']);
+  });
+
+  it('waits for all nodes where a new operator does not know who was assigned', async () => {
+    await start(2);
+    deleteLease('demo-shard-0');
+    world.restartOperator();
+    answer('demo-0', { leading: true });
+    answer('demo-1', {});
+    await world.reconcile();
+    expect(world.condition('Degraded')?.message).to.match(/waiting for demo-2$/);
+    answer('demo-2', { generation: 0 });
+    await world.reconcile();
+    expect(lease().metadata.annotations?.['rdb.dev/assignment']).to.equal('demo-0,demo-1');
+  });
+
+  it('is not made anew by what another cluster or another node answers', async () => {
+    await start(1);
+    deleteLease('demo-shard-0');
+    answer('demo-0', { leading: true });
+    const good = world.answers.get('demo-0');
+    for (const other of [{ clusterId: 'other' }, { node: 'demo-1' }]) {
+      if (good !== undefined) world.answers.set('demo-0', { ...good, ...other });
+      await world.reconcile();
+      expect(world.find(RESOURCES.Lease, 'demo-shard-0')).to.equal(undefined);
+    }
+  });
+
+  it('waits for a person where no member of the in-sync set is left, under Hold', async () => {
+    await start(2);
+    deleteLease('demo-shard-0');
+    const gone = [{ node: 'demo-0', incarnation: 'e'.repeat(16) }];
+    answer('demo-0', { generation: 0, inSync: gone });
+    answer('demo-1', { inSync: gone });
+    await world.settle();
+    expect(world.find(RESOURCES.Lease, 'demo-shard-0')).to.equal(undefined);
+    expect(world.condition('Degraded')?.reason).to.equal('DataLossHeld');
+    world.annotate({ [annotations.acceptDataLoss]: '0' });
+    await world.reconcile();
+    expect(inSync()).to.equal('');
+    expect(lease().metadata.annotations).to.include({ 'rdb.dev/generation': '4' });
   });
 });

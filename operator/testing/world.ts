@@ -8,8 +8,8 @@ import { RESOURCES, type Resource } from '@r-db/kubernetes/resources.ts';
 import { FakeApi } from '@r-db/kubernetes/testing/fake-api.ts';
 import { KubernetesLeases } from '@r-db/leases/kubernetes.ts';
 import { LABEL } from '@r-db/proto/leases.ts';
+import type { NodeReplicas } from '@r-db/proto/replicas.ts';
 import type { View } from '../api.ts';
-import type { NodeAnswer } from '../ask.ts';
 import { objectApi } from '../client.ts';
 import type { Tools } from '../context.ts';
 import { EventRecorder } from '../events.ts';
@@ -36,8 +36,10 @@ export class World implements AsyncDisposable {
   readonly kubernetes: FakeKubernetes;
   readonly client: KubernetesClient;
   readonly view: View;
+  /** Nodes without an answer of their own don't answer. */
+  silent = false;
   /** What nodes answer when they are asked. */
-  readonly answers = new Map<string, NodeAnswer>();
+  readonly answers = new Map<string, NodeReplicas>();
   tools: Tools;
   offsetMs = 0;
 
@@ -152,6 +154,18 @@ export class World implements AsyncDisposable {
     return events.map(({ reason }) => reason).sort();
   }
 
+  /** Of a node that has reloaded its settings; it holds nothing. */
+  answerOf(node: string, replicas: NodeReplicas['replicas'] = []): NodeReplicas {
+    const files = this.find(RESOURCES.ConfigMap, 'demo-config')?.data;
+    return {
+      node,
+      incarnation: 'f'.repeat(16),
+      clusterId: this.cluster.metadata.uid,
+      minInSyncReplicas: Number(files?.['RDB_MIN_IN_SYNC_REPLICAS'] ?? 1),
+      replicas,
+    };
+  }
+
   private makeTools(): Tools {
     const api = objectApi(this.client);
     const nowMs = () => this.nowMs();
@@ -161,7 +175,11 @@ export class World implements AsyncDisposable {
       events: new EventRecorder({ api, instance: 'test', nowMs, onLost: () => {} }),
       memory: new Memory(),
       zoneOf: async (host) => this.kubernetes.zones.get(host),
-      ask: async ({ host }) => this.answers.get(host.split('.')[0] ?? ''),
+      ask: async () => undefined,
+      askReplicas: async ({ host }) => {
+        const node = host.split('.')[0] ?? '';
+        return this.answers.get(node) ?? (this.silent ? undefined : this.answerOf(node));
+      },
       image: 'rdb.dev/r-db:test',
       nowMs,
       randomSeed: () => '0123456789abcdef',
