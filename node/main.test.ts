@@ -3,6 +3,7 @@ import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { parseShardLease, shardLeaseName } from '@r-db/proto/leases.ts';
+import { parseReplicas } from '@r-db/proto/replicas.ts';
 import { expect } from 'chai';
 import { Cluster } from 'ioredis';
 import { describe, it } from 'mocha';
@@ -54,6 +55,18 @@ for (const threads of [1, 2]) {
       expect(metrics).to.match(
         /rdb_lease_request_duration_seconds_count\{verb="update",result="OK"\} 9\n/,
       );
+
+      const answer = parseReplicas(await (await node.http('/replicas')).text());
+      expect(answer).to.include({ node: 'demo-0', minInSyncReplicas: 1 });
+      expect(answer?.replicas.map(({ shard }) => shard)).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7]);
+      for (const { leading, epoch, generation, inSync } of answer?.replicas ?? []) {
+        expect({ leading, epoch, generation }).to.deep.equal({
+          leading: true,
+          epoch: 1,
+          generation: 1,
+        });
+        expect(inSync).to.deep.equal([{ node: 'demo-0', incarnation: answer?.incarnation }]);
+      }
 
       node.child.kill('SIGTERM');
       expect(await node.exit()).to.equal(0);

@@ -155,6 +155,12 @@ describe('agent', () => {
       inSyncReplicas: 1,
     });
     expect(first?.requests.filter((request) => request === 'update OK')).to.have.length(3);
+    const replicas = await first?.agent.replicas();
+    expect(replicas?.map(({ shard, leading }) => (leading ? shard : '-')).join('')).to.equal(
+      '012---',
+    );
+    expect(replicas?.[0]).to.deep.include({ epoch: 1, generation: 1, inSync: content(0).inSync });
+    expect(replicas?.[5]).to.deep.include({ epoch: 1, generation: 0, inSync: content(5).inSync });
   });
 
   it('is not ready without its node’s Lease, and says what it waits for', async () => {

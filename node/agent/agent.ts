@@ -15,6 +15,7 @@ import {
   type ShardLeaseContent,
   shardOfLeaseName,
 } from '@r-db/proto/leases.ts';
+import type { ReplicaState } from '@r-db/proto/replicas.ts';
 import type { ShardReport } from '../replication/host.ts';
 import { strangeness } from '../replication/shard-lease.ts';
 import { limits } from './limits.ts';
@@ -78,9 +79,12 @@ export class Agent implements AsyncDisposable {
   readonly #leases = new Map<number, ShardLeaseContent>();
   readonly #reports = new Map<number, ShardReport>();
   readonly #listeners = new Set<() => void>();
+  /** Those that wait for the host to say what it holds. */
+  readonly #questions = new Map<number, (replicas: readonly ReplicaState[] | undefined) => void>();
   readonly #allStopped = Promise.withResolvers<void>();
   #watch: LeaseWatch | undefined;
   #watchReady = false;
+  #lastQuestion = 0;
   #ended: readonly string[] | undefined;
   /** Shards assigned to this node when it started. */
   #assigned: readonly number[] | undefined;
@@ -192,6 +196,22 @@ export class Agent implements AsyncDisposable {
     };
   }
 
+  /** What this node holds of each shard, now; undefined if its host does not say so in time. */
+  async replicas(): Promise<readonly ReplicaState[] | undefined> {
+    const [thread] = this.#threads;
+    if (thread === undefined || this.#questions.size >= limits.questionsMax) return undefined;
+    const question = ++this.#lastQuestion;
+    const { promise, resolve } = Promise.withResolvers<readonly ReplicaState[] | undefined>();
+    this.#questions.set(question, resolve);
+    const { scheduler } = this.#options;
+    const cancel = scheduler.after(limits.questionTimeoutMs, () => resolve(undefined));
+    order(thread, { kind: 'tell-replicas', question });
+    const replicas = await promise;
+    cancel();
+    this.#questions.delete(question);
+    return replicas;
+  }
+
   /**
    * Stops leading at once and gives up what may be given up. Resolves when all threads have, or after
    * `graceMs`; true if all have.
@@ -242,6 +262,10 @@ export class Agent implements AsyncDisposable {
     if (message.kind === 'stopped') {
       thread.stopped = true;
       this.#checkStopped();
+      return;
+    }
+    if (message.kind === 'replicas') {
+      this.#questions.get(message.question)?.(message.replicas);
       return;
     }
     const { report } = message;

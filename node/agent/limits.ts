@@ -17,6 +17,10 @@ export const limits = {
   /** Milliseconds. While a node's addresses are unknown the list of nodes is read again, at first and at most after so long. */
   nodesFirstMs: 250,
   nodesMostMs: 30_000,
+  /** Milliseconds that the host has to say what it holds: below the 2 s after which the operator asks again. */
+  questionTimeoutMs: 1_500,
+  /** Such questions at once; one operator asks, one at a time. */
+  questionsMax: 16,
   /** Earlier starts of this pod that are remembered. A pod that crashes more often in a row has its shards reset by the operator. */
   endedMax: 32,
 } as const;

@@ -1,6 +1,7 @@
 /** What passes between the agent in the main thread and the `ShardHost` in the replication home. */
 
 import type { MessagePort } from 'node:worker_threads';
+import type { ReplicaState } from '@r-db/proto/replicas.ts';
 import type { ShardReport } from '../replication/host.ts';
 
 /** Travels to the thread: `workerData`, both ports in the transfer list (`linkPorts`). */
@@ -15,9 +16,18 @@ export const linkPorts = ({ leases, orders }: HostLink): MessagePort[] => [lease
 
 export type Order =
   /** The node has its Lease: begin to lead. `ended` are earlier starts of this very pod. */
-  { readonly kind: 'start'; readonly ended: readonly string[] } | { readonly kind: 'shutdown' };
+  | { readonly kind: 'start'; readonly ended: readonly string[] }
+  | { readonly kind: 'shutdown' }
+  /** Answered by `replicas` of the same number. */
+  | { readonly kind: 'tell-replicas'; readonly question: number };
 
 export type FromHost =
   | { readonly kind: 'report'; readonly report: ShardReport }
+  /** What this node holds of each shard, at this moment. */
+  | {
+      readonly kind: 'replicas';
+      readonly question: number;
+      readonly replicas: readonly ReplicaState[];
+    }
   /** All shards have stopped and are given up as far as they can be. */
   | { readonly kind: 'stopped' };

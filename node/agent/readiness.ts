@@ -44,6 +44,8 @@ function reasonsOf(input: ReadinessInput): string[] {
 function isBehind(content: ShardLeaseContent | undefined, input: ReadinessInput): boolean {
   if (content?.leader === undefined || input.ended.has(memberText(content.leader))) return false;
   const { node, incarnation } = input.self;
+  // Taken from it since: it will never be in sync.
+  if (!content.assignment.includes(node)) return false;
   return !content.inSync.some(
     (member) => member.node === node && member.incarnation === incarnation,
   );

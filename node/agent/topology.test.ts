@@ -116,6 +116,11 @@ describe('readiness', () => {
     ]);
   });
 
+  it('asks nothing of shards that were taken from the node since', () => {
+    const taken = new Map([[7, { ...shard('demo-1'), assignment: ['demo-1', 'demo-2'] }]]);
+    expect(readinessOf({ ...ready, assigned: taken }).ready).to.equal(true);
+  });
+
   it('asks nothing of shards without a leader, or whose leader has certainly ended', () => {
     expect(readinessOf({ ...ready, assigned: new Map([[0, shard(undefined)]]) }).ready).to.equal(
       true,

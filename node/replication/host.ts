@@ -8,6 +8,7 @@
 import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
 import type { LeaseEvent, LeaseStore, LeaseWatch } from '@r-db/leases/store.ts';
 import { leaseSelector, shardOfLeaseName } from '@r-db/proto/leases.ts';
+import type { ReplicaState } from '@r-db/proto/replicas.ts';
 import type { Outcome } from './batches.ts';
 import { type Incarnation, incarnation, nodeOf } from './core/identity.ts';
 import type { CoreEvent, TotalLoss } from './core/io.ts';
@@ -20,7 +21,7 @@ import { MemoryReserve } from './memory-reserve.ts';
 import { PeerNetwork, type PeerNetworkOptions } from './peer-network.ts';
 import type { PeerAddress } from './peers/peers.ts';
 import { RequestGate } from './request-gate.ts';
-import type { ClusterIdentity } from './shard-lease.ts';
+import { type ClusterIdentity, memberOf } from './shard-lease.ts';
 import { type SealedBatch, type ShardEngine, ShardRunner } from './shard-runner.ts';
 
 export interface ShardHostOptions extends ClusterIdentity {
@@ -187,6 +188,24 @@ export class ShardHost implements AsyncDisposable {
     if (to === undefined) return `${node} is not in the in-sync set of shard ${shard}`;
     if (to !== this.#options.self) runner.input({ kind: 'hand-over', to });
     return undefined;
+  }
+
+  /** What the operator asks before it makes a lost Lease anew (rule 16). */
+  replicas(): ReplicaState[] {
+    return this.#runners.map(({ shard, core }) => {
+      const { leading, holding, positions, known } = core;
+      const { revision = 0, inSync = [] } = known.lastKnown ?? {};
+      return {
+        shard,
+        leading: leading !== undefined,
+        epoch: holding.epoch,
+        generation: holding.generation ?? 0,
+        lastEpoch: positions.last.epoch,
+        lastSequence: positions.last.sequence,
+        revision,
+        inSync: inSync.map(memberOf),
+      };
+    });
   }
 
   /** Stops serving at once; resolves when every Lease says so that can. The caller bounds the wait. */

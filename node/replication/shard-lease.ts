@@ -119,7 +119,7 @@ function failoverOf(
 
 export const incarnationOf = (member: Member): Incarnation => incarnation(memberText(member));
 
-function memberOf(value: Incarnation): Member {
+export function memberOf(value: Incarnation): Member {
   const slash = value.indexOf('/');
   return { node: value.slice(0, slash), incarnation: value.slice(slash + 1) };
 }

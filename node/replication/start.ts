@@ -92,6 +92,10 @@ export function startShardHost(options: HostInThreadOptions): HostInThread {
       begin(order.ended);
       return;
     }
+    if (order.kind === 'tell-replicas') {
+      tell({ kind: 'replicas', question: order.question, replicas: host?.replicas() ?? [] });
+      return;
+    }
     stopping = true;
     void Promise.resolve(host?.shutdown()).then(() => tell({ kind: 'stopped' }));
   });

@@ -1,4 +1,4 @@
-/** The metrics port: /metrics, /healthz, /readyz. Nothing here looks at the API server, peers or roles. */
+/** The metrics port: /metrics, /healthz, /readyz, and /replicas for the operator. Nothing here looks at the API server, peers or roles. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Exposition } from './exposition.ts';
 import { serverLimits } from './limits.ts';
@@ -10,6 +10,8 @@ export interface HttpSources {
   sickness(): string | undefined;
   /** Why the node is not ready, or undefined: it is. */
   unreadiness(): string | undefined;
+  /** What the node holds of each shard (proto/replicas.ts); undefined: it can't tell. */
+  replicas(): Promise<string | undefined>;
 }
 
 /** Rejects with the error of `listen`. */
@@ -48,8 +50,13 @@ async function answer(
       } catch (error) {
         return send(response, 500, `${(error as Error).message}\n`);
       }
+    case '/replicas': {
+      const body = await sources.replicas();
+      if (body === undefined) return send(response, 503, 'the replication home does not answer\n');
+      return send(response, 200, body, 'application/json');
+    }
     default:
-      return send(response, 404, 'There are /metrics, /healthz and /readyz\n');
+      return send(response, 404, 'There are /metrics, /healthz, /readyz and /replicas\n');
   }
 }
 

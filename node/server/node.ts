@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { LeaseStore } from '@r-db/leases/store.ts';
+import { formatReplicas } from '@r-db/proto/replicas.ts';
 import { Agent } from '../agent/agent.ts';
 import { redirectOf } from '../agent/topology.ts';
 import type { NodeIdentity } from '../agent/types.ts';
@@ -227,7 +228,16 @@ export class NodeProcess {
       },
       sickness: () => this.#sickness(),
       unreadiness: () => this.unreadiness(),
+      replicas: () => this.#replicas(),
     };
+  }
+
+  async #replicas(): Promise<string | undefined> {
+    const replicas = await this.#agent.replicas();
+    if (replicas === undefined) return undefined;
+    const { node, incarnation, clusterId } = this.identity;
+    const { minInSyncReplicas } = this.#settings;
+    return formatReplicas({ node, incarnation, clusterId, minInSyncReplicas, replicas });
   }
 
   #sickness(): string | undefined {
