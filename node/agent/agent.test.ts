@@ -157,7 +157,7 @@ describe('agent', () => {
     expect(first?.requests.filter((request) => request === 'update OK')).to.have.length(3);
     const replicas = await first?.agent.replicas();
     expect(replicas?.map(({ shard, leading }) => (leading ? shard : '-')).join('')).to.equal(
-      '012---',
+      '01----',
     );
     expect(replicas?.[0]).to.deep.include({ epoch: 1, generation: 1, inSync: content(0).inSync });
     expect(replicas?.[5]).to.deep.include({ epoch: 1, generation: 0, inSync: content(5).inSync });
