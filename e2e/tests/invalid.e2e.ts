@@ -65,6 +65,11 @@ const rows: readonly Row[] = [
     says: /nodes must be at least replicationFactor.*raise nodes or lower replicationFactor/,
   },
   {
+    why: 'fewer nodes than the copies that are the default',
+    spec: { nodes: 2, shards: 4 },
+    says: /nodes must be at least replicationFactor.*raise nodes or lower replicationFactor/,
+  },
+  {
     why: 'more copies in sync than there are',
     spec: { replicationFactor: 2, minInSyncReplicas: 3 },
     says: /minInSyncReplicas must not be above replicationFactor.*lower it, or leave it out/,
@@ -233,7 +238,7 @@ describe('invalid objects', () => {
   it('takes the shortest one, and fills in what it leaves out', async () => {
     await apply(cluster('short', { paused: true }));
     const spec = await kubectl('get', 'rdb', 'short', '-n', namespace, '-o', 'jsonpath={.spec}');
-    expect(JSON.parse(spec)).to.deep.include({ nodes: 3, shards: 64, replicationFactor: 1 });
+    expect(JSON.parse(spec)).to.deep.include({ nodes: 3, shards: 64, replicationFactor: 3 });
   });
 
   it('refuses a node count by the scale subresource with the same message', async () => {
