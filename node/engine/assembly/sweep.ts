@@ -15,6 +15,8 @@ import { hiddenSide, LOCKED, publishHeld, tryOpen, write } from './twin/twin';
 
 /** Tables that one call looks at in a shard: bounds the time, not only the removals. */
 const TABLES_MAX: u32 = 32;
+/** The same where no key expires: only shrinking is left to do, and looking costs the caches. */
+const TABLES_MAX_TO_SHRINK: u32 = 2;
 
 function canWrite(thread: Thread, shard: Shard): bool {
   if (shard.exists == 0 || leadershipOf(shard) & 1 || !mayWrite(shard)) return false;
@@ -74,7 +76,8 @@ export function sweepShard(thread: Thread, id: u32, recordsMax: u32): u32 {
   if (!canWrite(thread, shard)) return 0;
   let removed: u32 = 0;
   let hash = shard.sweepCursor;
-  for (let tables: u32 = 0; tables < TABLES_MAX && removed < recordsMax; tables++) {
+  const tablesMax = shard.expiring == 0 ? TABLES_MAX_TO_SHRINK : TABLES_MAX;
+  for (let tables: u32 = 0; tables < tablesMax && removed < recordsMax; tables++) {
     const side = sideOf(shard, hiddenSide(shard));
     if (shard.logEntries == 0) shrink(thread, side, hash);
     const table = tableOf(side, hash);

@@ -89,16 +89,22 @@ function touchAhead(thread: Thread, count: u32): void {
   for (let index: u32 = 0; index < count; index++) {
     const entry = aheadAt(thread, index);
     entry.place = <u32>tableAhead(entry, entry.side);
-    sum += load<u8>(homeAhead(entry.place, entry.hash));
+    sum += load<u32>(entry.place);
     if (!entry.writes) continue;
     entry.otherPlace = <u32>tableAhead(entry, 1 - entry.side);
-    sum += load<u8>(homeAhead(entry.otherPlace, entry.hash));
+    sum += load<u32>(entry.otherPlace);
   }
   for (let index: u32 = 0; index < count; index++) {
     const entry = aheadAt(thread, index);
-    entry.place = <u32>slotAhead(entry.place, entry.hash);
-    sum += load<u32>(entry.place);
-    if (entry.writes) sum += load<u32>(slotAhead(entry.otherPlace, entry.hash));
+    sum += load<u8>(homeAhead(entry.place, entry.hash));
+  }
+  for (let index: u32 = 0; index < count; index++) {
+    const entry = aheadAt(thread, index);
+    const slot = slotAhead(entry.place, entry.hash);
+    // A replay finds its slot where the other side had it, in a table of the same shape.
+    if (entry.writes) sum += load<u32>(slot - entry.place + entry.otherPlace);
+    entry.place = <u32>slot;
+    sum += load<u32>(slot);
   }
   for (let index: u32 = 0; index < count; index++) {
     const entry = aheadAt(thread, index);

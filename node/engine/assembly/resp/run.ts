@@ -177,7 +177,11 @@ function touchRun(thread: Thread, commands: u32): void {
     const entry = entryAt(thread, index);
     const table = tableOf(sideOfEntry(thread, shardOf(entry)), entry.hash);
     entry.place = <u32>addressOfTable(table);
-    sum += load<u8>(homeControl(table, entry.hash));
+    sum += table.groups;
+  }
+  for (let index: u32 = 0; index < commands; index++) {
+    const entry = entryAt(thread, index);
+    sum += load<u8>(homeControl(tableAt(entry.place), entry.hash));
   }
   for (let index: u32 = 0; index < commands; index++) {
     const entry = entryAt(thread, index);
