@@ -1,6 +1,7 @@
 /**
- * Builds what the cluster runs, once: Kubernetes with etcd and CoreDNS, the pause program, helm. All of
- * it comes from the Go module proxy. The results stay in the cache, named by a hash of what went in.
+ * Builds what the cluster and its tests run, once: Kubernetes with etcd and CoreDNS, the pause program, helm,
+ * the judge of histories. All of it comes from the Go module proxy. The results stay in the cache, named by
+ * a hash of what went in.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -13,9 +14,12 @@ export interface Binaries {
   readonly kube: string;
   readonly pause: string;
   readonly helm: string;
+  /** The judge of histories: e2e/linearizability. */
+  readonly judge: string;
 }
 
 const helmVersion = 'v4.3.1';
+const judgeFiles = ['go.mod', 'go.sum', 'main.go', 'models.go'] as const;
 
 /** Builds what is not in the cache. The first time takes minutes and tells so on stderr. */
 export async function buildBinaries(
@@ -30,14 +34,26 @@ export async function buildBinaries(
       GOBIN: folder,
     }),
   ]);
-  return { ...kubernetes, helm: join(helm, 'helm') };
+  const judge = await buildJudge(layout, environment);
+  return { ...kubernetes, helm: join(helm, 'helm'), judge };
+}
+
+async function buildJudge(layout: Layout, environment: NodeJS.ProcessEnv): Promise<string> {
+  const source = join(layout.checkout, 'e2e', 'linearizability');
+  const key = hashOf(...judgeFiles.map((name) => readFileSync(join(source, name))));
+  const judge = join(layout.cache, `linearizability-${key}`);
+  const go = { ...environment, GOFLAGS: '-mod=readonly', CGO_ENABLED: '0' };
+  await once(judge, 'the judge of histories (seconds, once)', (folder) =>
+    build(source, ['-o', join(folder, 'judge'), '.'], go),
+  );
+  return join(judge, 'judge');
 }
 
 /** Kubernetes alone, which has etcd in it. */
 export async function buildKubernetes(
   layout: Pick<Layout, 'checkout' | 'cache'>,
   environment: NodeJS.ProcessEnv,
-): Promise<Omit<Binaries, 'helm'>> {
+): Promise<Pick<Binaries, 'kube' | 'pause'>> {
   const source = join(layout.checkout, 'e2e', 'cluster', 'kubernetes');
   const inputs = ['go.mod', 'go.sum', 'main.go', 'pause/main.go'].map((name) =>
     readFileSync(join(source, name)),

@@ -8,12 +8,16 @@ export interface TestEnvironment {
   readonly kubeconfig: string;
   readonly kube: string;
   readonly helm: string;
+  /** The judge of histories. */
+  readonly judge: string;
   /** Name of the product's image as the cluster's hosts have it. */
   readonly image: string;
   /** Changes with what is in it. */
   readonly imageId: string;
   /** Where what the cluster said is put when a test fails. */
   readonly reports: string;
+  /** How often a leader is killed. */
+  readonly kills: number;
 }
 
 /** The variable that holds it, as JSON. */
