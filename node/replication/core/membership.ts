@@ -27,9 +27,7 @@ export function shrink(state: State): Intent | undefined {
 
 export function grow(state: State): Intent | undefined {
   const led = ledLease(state);
-  if (led === undefined || state.stopping) {
-    return undefined;
-  }
+  if (led === undefined) return undefined;
   const { lease, leadership } = led;
   const { maximal } = inSyncSets(state);
   const joining = lease.assignment

@@ -10,9 +10,11 @@
 
 import { startHandOver, successors } from './hand-over.ts';
 import { nextGeneration } from './identity.ts';
+import { inSyncSets } from './in-sync.ts';
 import type { Input } from './io.ts';
 import { stepDown } from './leadership.ts';
 import { limits } from './limits.ts';
+import { isUp } from './replicate.ts';
 import { type Intent, type State, tell } from './state.ts';
 
 export function beginShutdown(state: State): void {
@@ -25,20 +27,35 @@ export function beginShutdown(state: State): void {
   continueShutdown(state);
 }
 
-/** Leadership is handed over where somebody can take it; else it ends here. */
+/** Leadership is handed over, again if need be, where somebody can take it or soon will; else it ends here. */
 export function continueShutdown(state: State): void {
   const { leadership, handOverTried, tracker } = state;
   if (!state.stopping || leadership === undefined || leadership.handOver !== undefined) return;
   // A hand-over of unknown fate is awaited: it may have been won.
   if (handOverTried && tracker.hasUnresolved) return;
-  const [to] = handOverTried ? [] : successors(state);
-  state.handOverTried = true;
-  if (to === undefined || !startHandOver(state, to)) stepDown(state, leadership, 'Shutdown');
+  const [to] = successors(state);
+  if (to !== undefined && startHandOver(state, to)) {
+    state.handOverTried = true;
+  } else if (!isSomebodyCatchingUp(state)) {
+    stepDown(state, leadership, 'Shutdown');
+  }
+}
+
+/** A replica that is on its way into the set will be able to lead: until then this one stays, as long as it may. */
+function isSomebodyCatchingUp(state: State): boolean {
+  const { minimal } = inSyncSets(state);
+  return (state.tracker.current?.assignment ?? []).some((node) => {
+    const one = state.peers.get(node)?.incarnation;
+    if (one === undefined || one === state.options.self || state.leaving.has(one)) return false;
+    return isUp(state, one) && !minimal.has(one);
+  });
 }
 
 export function release(state: State): Intent | undefined {
   const lease = state.tracker.current;
-  if (lease === undefined || !state.stopping || state.totalLoss === 'Hold') return undefined;
+  // While it leads, it hands over, or waits for somebody who can take it.
+  if (lease === undefined || !state.stopping || state.leadership !== undefined) return undefined;
+  if (state.totalLoss === 'Hold') return undefined;
   const onlyCopy = lease.inSync.length === 1 && lease.inSync[0] === state.options.self;
   if (!onlyCopy) return undefined;
   const generation = nextGeneration(lease.generation);
@@ -84,7 +101,10 @@ export function finishShutdown(state: State): void {
   if (state.forbidden < limits.forbiddenMost) {
     // Its leader was asked to remove this replica (`leave`); until the Lease says so, it counts.
     const { current } = state.tracker;
-    if (current?.inSync.includes(state.options.self) && current.inSync.length > 1) return;
+    // Where all others leave, too, nobody is left who could say so.
+    const { options, leaving } = state;
+    const others = current?.inSync.filter((one) => one !== options.self && !leaving.has(one)) ?? [];
+    if (current?.inSync.includes(options.self) && others.length > 0) return;
     if (state.leadership !== undefined) return;
   }
   if (state.leadership !== undefined) stepDown(state, state.leadership, 'Shutdown');
