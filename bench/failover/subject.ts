@@ -28,7 +28,8 @@ export async function startRdbSubject(factor: number): Promise<Subject> {
     ports: cluster.ports.map(({ resp }) => resp),
     groups: cluster.shards,
     kill: async (round) => {
-      const victim = cluster.nodes[round % cluster.nodes.length];
+      const turned = cluster.nodes.map((_, i) => cluster.nodes[(round + i) % cluster.nodes.length]);
+      const victim = turned.find((node) => shardsOf(cluster, node?.name ?? '').length > 0);
       const led = shardsOf(cluster, victim?.name ?? '');
       if (victim?.signal('SIGKILL') !== true) throw new BenchError('no process to kill');
       return led;
