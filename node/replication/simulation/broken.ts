@@ -16,7 +16,7 @@ export const profileOf: Readonly<Record<BreakableRule, ProfileName>> = {
   'hand-over-reread': 'handovers',
   'grow-not-caught-up': 'returns',
   'grow-without-pending': 'growths',
-  'old-epoch-accepted': 'messages',
+  'old-epoch-accepted': 'delays',
   'ack-without-sequence': 'messages',
   'ack-without-incarnation': 'bounces',
   'names-not-incarnations': 'crashes',
@@ -37,6 +37,10 @@ export const profileOf: Readonly<Record<BreakableRule, ProfileName>> = {
   'minimum-of-maximal': 'minimum',
   'minimum-of-confirmed': 'minimum',
   'minimum-at-start-only': 'minimum',
+  'lease-anew-by-some': 'deleted',
+  'lease-anew-outside-set': 'deleted',
+  'retry-executed-again': 'retries',
+  'snapshot-without-sessions': 'snapshots',
 };
 
 export const rules = Object.keys(breakableRules) as BreakableRule[];

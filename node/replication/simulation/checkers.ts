@@ -2,6 +2,7 @@
 
 import type { Incarnation } from '../core/identity.ts';
 import type { LogEntry } from '../core/log.ts';
+import { type CounterOperation, counterFault } from './counters.ts';
 import { linearizabilityFault, type RegisterOperation } from './linearizability.ts';
 import { Violation } from './world.ts';
 
@@ -11,6 +12,7 @@ export class ShardChecker {
   /** The one log: what was committed first at each sequence. */
   readonly #log = new Map<number, LogEntry>();
   readonly #histories = new Map<string, RegisterOperation[]>();
+  readonly #counts: CounterOperation[] = [];
   #acknowledged = 0;
   /** The whole set died: what it held is lost, as the guarantees say. */
   lost = false;
@@ -60,8 +62,15 @@ export class ShardChecker {
     else history.push(operation);
   }
 
+  count(operation: CounterOperation): void {
+    this.operations++;
+    this.#counts.push(operation);
+  }
+
   checkHistories(): void {
     if (this.lost) return;
+    const miscounted = counterFault(this.#counts);
+    if (miscounted !== undefined) throw new Violation('exactly-once', `the counter: ${miscounted}`);
     for (const [key, history] of this.#histories) {
       const fault = linearizabilityFault(history);
       if (fault !== undefined) throw new Violation('linearizability', `key ${key}: ${fault}`);

@@ -1,8 +1,20 @@
-/** Clients: write values that nobody wrote before, read, and write down what they saw and when. */
+/**
+ * Clients: write values that nobody wrote before, increment, read, and write down what they saw and when.
+ *
+ * Some writes carry a request ID and are sent again, to whoever leads, until an answer comes: they must happen once,
+ * whatever became of the first tries. Others, as from RESP, are sent once.
+ */
 
+import type { RequestId } from '../core/sessions.ts';
+import type { ShardChecker } from './checkers.ts';
 import type { Cluster } from './cluster.ts';
+import type { CounterOperation } from './counters.ts';
+import type { Command } from './engine.ts';
+import type { RegisterOperation } from './linearizability.ts';
 import type { Process } from './process.ts';
+import { SessionClient } from './session-client.ts';
 import { pick } from './world.ts';
+import type { WriteOutcome } from './writer.ts';
 
 export interface ClientOptions {
   readonly clients: number;
@@ -14,13 +26,25 @@ export interface ClientOptions {
   readonly reads: number;
   /** Longest time between a read's value and its reply, in some of the reads. */
   readonly slowReadMs: number;
+  /** Part of the clients whose writes carry request IDs. */
+  readonly retrying: number;
+  /** Part of writes that increment. */
+  readonly increments: number;
+  /** Part of answers to writes that get lost; how long a client may wait for one before it asks again. */
+  readonly answersLost: number;
+  readonly retryMs: number;
 }
+
+const counter = 'n';
+/** How long a write is tried. */
+const patienceMs = 5_000;
 
 export class Clients {
   readonly #cluster: Cluster;
   readonly #options: ClientOptions;
   #values = 0;
   #stopped = false;
+  #era = 0;
   done = 0;
 
   constructor(cluster: Cluster, options: ClientOptions) {
@@ -30,7 +54,13 @@ export class Clients {
 
   start(): void {
     this.#stopped = false;
-    for (let client = 0; client < this.#options.clients; client++) this.#next();
+    this.#era++;
+    const { clients, retrying } = this.#options;
+    for (let client = 0; client < clients; client++) {
+      const session =
+        client < clients * retrying ? new SessionClient(this.#cluster.world) : undefined;
+      this.#next(session, this.#era);
+    }
   }
 
   stop(): void {
@@ -44,32 +74,46 @@ export class Clients {
       const leader = this.#cluster.leaderOf(shard);
       if (leader === undefined) continue;
       for (let key = 0; key < this.#options.keys; key++) this.read(leader, shard, `k${key}`, 0.1);
+      if (this.#options.increments > 0) this.read(leader, shard, counter, 0.1);
     }
   }
 
-  #next(): void {
+  #next(session: SessionClient | undefined, era: number): void {
     const { clock, random } = this.#cluster.world;
     clock.after(random() * this.#options.clientPauseMs, () => {
-      if (this.#stopped) return;
-      this.#operate();
-      this.#next();
+      if (this.#stopped || era !== this.#era) return;
+      this.#operate(session, () => this.#next(session, era));
     });
   }
 
-  #operate(): void {
+  #operate(session: SessionClient | undefined, then: () => void): void {
     const { random } = this.#cluster.world;
-    const { keys, reads, astray, slowReadMs } = this.#options;
+    const { keys, reads, slowReadMs, increments } = this.#options;
     const shard = Math.floor(random() * this.#cluster.options.shards);
-    const key = `k${Math.floor(random() * keys)}`;
-    const leaders = this.#cluster.processes.filter(
+    const counting = increments > 0 && random() < increments;
+    const key = counting ? counter : `k${Math.floor(random() * keys)}`;
+    if (random() < reads) {
+      const target = this.#target(shard);
+      const slowMs = random() < 0.2 ? random() * slowReadMs : 0.1;
+      if (target !== undefined) this.read(target, shard, key, slowMs);
+      then();
+    } else {
+      const write = this.#write(shard, key, counting);
+      if (session === undefined) {
+        this.#try(shard, write, undefined, () => {});
+        then();
+      } else this.#insist(shard, write, session, then);
+    }
+  }
+
+  /** Whoever thinks that it leads; sometimes anybody. */
+  #target(shard: number): Process | undefined {
+    const { processes, world } = this.#cluster;
+    if (world.random() < this.#options.astray) return pick(processes, world.random);
+    const leaders = processes.filter(
       (process) => process.replica(shard)?.serving.role === 'leader',
     );
-    const targets = random() < astray || leaders.length === 0 ? this.#cluster.processes : leaders;
-    const target = pick(targets, random);
-    if (target === undefined) return;
-    if (random() < reads)
-      this.read(target, shard, key, random() < 0.2 ? random() * slowReadMs : 0.1);
-    else this.write(target, shard, key);
+    return pick(leaders.length === 0 ? processes : leaders, world.random);
   }
 
   read(target: Process, shard: number, key: string, slowMs: number): void {
@@ -82,30 +126,123 @@ export class Clients {
         this.done++;
         const { value } = answer;
         const endMs = clock.nowMs;
-        checker.record(key, { kind: 'read', value, startMs, endMs });
+        if (key !== counter) checker.record(key, { kind: 'read', value, startMs, endMs });
+        else checker.count({ kind: 'read', value: Number(value ?? 0), startMs, endMs });
       }),
     );
   }
 
-  write(target: Process, shard: number, key: string): void {
-    const { clock, note } = this.#cluster.world;
-    const startMs = clock.nowMs;
-    const value = `${++this.#values}`;
-    // Until an answer comes, it may have been done, at any time.
-    const operation = { kind: 'write' as const, value, startMs, endMs: Number.POSITIVE_INFINITY };
-    this.#cluster.checker(shard).record(key, operation);
-    this.#reach(target, () =>
-      target.replica(shard)?.write({ kind: 'set', key, value }, (outcome) => {
-        note(() => `client: ${key}=${value} at ${target.self} ${outcome.kind}`);
-        if (outcome.kind !== 'done') return;
-        this.done++;
-        operation.endMs = clock.nowMs;
-      }),
-    );
+  #write(shard: number, key: string, counting: boolean): PendingWrite {
+    const startMs = this.#cluster.world.clock.nowMs;
+    const endMs = Number.POSITIVE_INFINITY;
+    const checkers = new Set<ShardChecker>();
+    const write: PendingWrite = counting
+      ? {
+          command: { kind: 'increment', key },
+          operation: { kind: 'increment', value: 0, startMs, endMs },
+          checkers,
+        }
+      : {
+          command: { kind: 'set', key, value: `${++this.#values}` },
+          operation: { kind: 'write', value: `${this.#values}`, startMs, endMs },
+          checkers,
+        };
+    this.#writeDown(shard, write);
+    return write;
+  }
+
+  /** Until an answer comes, it may have been done, at any time; in the next generation, too, if it is tried there. */
+  #writeDown(shard: number, { command, operation, checkers }: PendingWrite): void {
+    const checker = this.#cluster.checker(shard);
+    if (checkers.has(checker)) return;
+    checkers.add(checker);
+    if (operation.kind === 'increment') checker.count(operation);
+    else checker.record(command.key, operation);
+  }
+
+  #try(
+    shard: number,
+    write: PendingWrite,
+    request: RequestId | undefined,
+    done: (outcome: WriteOutcome) => void,
+  ): void {
+    const { clock, note, random } = this.#cluster.world;
+    const target = this.#target(shard);
+    if (target === undefined) {
+      done({ kind: 'refused' });
+      return;
+    }
+    const { command, operation } = write;
+    this.#writeDown(shard, write);
+    const isLost = request !== undefined && random() < this.#options.answersLost;
+    this.#reach(target, () => {
+      this.#writeDown(shard, write);
+      target.replica(shard)?.write(command, request, (outcome) => {
+        if (isLost) return;
+        note(() => `${tryText(command, request)} at ${target.self} ${outcome.kind}`);
+        if (outcome.kind === 'done' && operation.endMs === Number.POSITIVE_INFINITY) {
+          this.done++;
+          operation.endMs = clock.nowMs;
+          if (operation.kind === 'increment') operation.value = Number(outcome.value);
+        }
+        done(outcome);
+      });
+    });
+  }
+
+  /** Sends it again and again, each time to whoever may lead. An answer to an earlier try counts as well. */
+  #insist(shard: number, write: PendingWrite, session: SessionClient, then: () => void): void {
+    const { clock, random } = this.#cluster.world;
+    const { operation } = write;
+    const request = session.begin(clock.nowMs);
+    const giveUpMs = clock.nowMs + patienceMs;
+    let left = true;
+    const leave = () => {
+      if (!left) return;
+      left = false;
+      session.answered(request.number);
+      then();
+    };
+    const attempt = () => {
+      if (!left) return;
+      if (clock.nowMs >= giveUpMs || this.#stopped) {
+        leave();
+        return;
+      }
+      // Whatever comes of this try, the next one may overtake it.
+      let tried = false;
+      const again = (afterMs: number) => {
+        if (tried) return;
+        tried = true;
+        clock.after(afterMs, attempt);
+      };
+      clock.after(100 + random() * this.#options.retryMs, () => again(0));
+      this.#try(shard, write, session.again(request), (outcome) => {
+        if (outcome.kind === 'ended') session.renew(clock.nowMs);
+        if (outcome.kind === 'ended' || operation.endMs < Number.POSITIVE_INFINITY) leave();
+        else again(10 + random() * 50);
+      });
+    };
+    attempt();
   }
 
   #reach(target: Process, what: () => void): void {
     const { clock, random } = this.#cluster.world;
     clock.after(random(), () => target.run(what));
   }
+}
+
+type PendingRegister = { -readonly [K in keyof RegisterOperation]: RegisterOperation[K] };
+
+interface PendingWrite {
+  readonly command: Command;
+  readonly operation:
+    | (PendingRegister & { readonly kind: 'write' })
+    | (CounterOperation & { readonly kind: 'increment' });
+  readonly checkers: Set<ShardChecker>;
+}
+
+function tryText(command: Command, request: RequestId | undefined): string {
+  const number = request === undefined ? '' : ` ${request.number}`;
+  return `client${number}: ${command.key}=${command.kind === 'set' ? command.value : '+'}`;
 }

@@ -1,6 +1,7 @@
 /** A whole cluster: processes, network, API server, operator, and who watches what must hold. */
 
 import { type Incarnation, incarnation, nodeOf } from '../core/identity.ts';
+import type { SessionBounds } from '../core/sessions.ts';
 import { ShardChecker } from './checkers.ts';
 import { Connections } from './connections.ts';
 import { SimulatedNetwork } from './network.ts';
@@ -19,6 +20,7 @@ export interface ClusterOptions {
   /** How far clocks' rates lie apart at most; `extremeRates`: each is one or the other. */
   readonly ratesApart: number;
   readonly extremeRates: boolean;
+  readonly sessionBounds: SessionBounds;
   /** Cores are made when a Lease names the node: for large clusters. */
   readonly lazy?: boolean;
   /** How often watches list everything again. */

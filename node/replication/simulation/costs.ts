@@ -5,6 +5,7 @@
 
 import { seededRandom } from '../core/backoff.ts';
 import { nodeOf } from '../core/identity.ts';
+import { limits } from '../core/limits.ts';
 import { VirtualClock } from './clock.ts';
 import { Cluster } from './cluster.ts';
 import { unrest } from './rest.ts';
@@ -41,6 +42,7 @@ export function costs(options: CostsOptions): Phase[] {
       datagrams: false,
       ratesApart: 0.04,
       extremeRates: false,
+      sessionBounds: limits,
       lazy: true,
       relistMs: 300_000,
     },

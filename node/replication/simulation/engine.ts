@@ -3,8 +3,6 @@
  * entry's content; versions are the engine's own and travel in it.
  */
 
-import type { LogEntry } from '../core/log.ts';
-
 export interface Cell {
   readonly value: string;
   readonly version: number;
@@ -31,16 +29,14 @@ export class Engine {
     return this.#data;
   }
 
-  /** What commands would change, after those that the batch holds already. Nothing is changed yet. */
-  execute(commands: readonly Command[], already: readonly Change[]): Change[] {
-    let version = already.at(-1)?.version ?? this.#version;
-    const changes: Change[] = [];
-    for (const command of commands) {
-      const { key } = command;
-      const value = command.kind === 'set' ? command.value : this.#plusOne(key, already, changes);
-      changes.push({ key, value, version: ++version });
-    }
-    return changes;
+  /** What a command would change, after what the batch holds already. Nothing is changed yet. */
+  execute(command: Command, already: readonly Change[]): Change {
+    const { key } = command;
+    const version = (already.at(-1)?.version ?? this.#version) + 1;
+    if (command.kind === 'set') return { key, value: command.value, version };
+    const hidden = already.findLast((change) => change.key === key);
+    const { value } = hidden ?? this.#data.get(key) ?? { value: '0' };
+    return { key, value: String(Number(value) + 1), version };
   }
 
   /** An effect that is older than what the copy has of its key changes nothing. */
@@ -52,12 +48,6 @@ export class Engine {
     }
   }
 
-  #plusOne(key: string, ...batches: readonly (readonly Change[])[]): string {
-    const hidden = batches.flat().findLast((change) => change.key === key);
-    const { value } = hidden ?? this.#data.get(key) ?? { value: '0' };
-    return String(Number(value) + 1);
-  }
-
   clear(): void {
     this.#data.clear();
     this.#cuts.clear();
@@ -65,36 +55,29 @@ export class Engine {
   }
 
   /** The next part of a snapshot, undefined at its end. A part is of the committed side when it is taken. */
-  cut(to: string, snapshot: number): Uint8Array | undefined {
+  cut(to: string, snapshot: number): readonly Change[] | undefined {
     const name = `${to} ${snapshot}`;
     const left = this.#cuts.get(name) ?? [...this.#data.keys()];
     const keys = left.splice(0, recordsACut);
     this.#cuts.set(name, left);
     if (keys.length === 0) return undefined;
-    return sealed(keys.map((key) => ({ key, ...(this.#data.get(key) as Cell) })));
+    return keys.map((key) => ({ key, ...(this.#data.get(key) as Cell) }));
   }
 }
 
-/** As content of an entry, or as a cut. */
-export function sealed(changes: readonly Change[]): Uint8Array {
-  const content = new TextEncoder().encode(
-    changes.map(({ key, value, version }) => `${key}:${value}:${version}`).join(';'),
-  );
-  opened.set(content, changes);
-  return content;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export const sealed = (changes: readonly Change[]): Uint8Array =>
+  encoder.encode(changes.map(({ key, value, version }) => `${key}:${value}:${version}`).join(';'));
+
+export function unsealed(content: Uint8Array): Change[] {
+  if (content.length === 0) return [];
+  return decoder
+    .decode(content)
+    .split(';')
+    .map((text) => {
+      const [key = '', value = '', version] = text.split(':');
+      return { key, value, version: Number(version) };
+    });
 }
-
-/** Contents travel by reference in a simulation: nobody needs to parse them again. */
-const opened = new WeakMap<Uint8Array, readonly Change[]>();
-
-export function unsealed(content: Uint8Array): readonly Change[] {
-  const known = opened.get(content);
-  if (known === undefined) throw new Error('this content was not sealed here');
-  return known;
-}
-
-export const entryOf = (sequence: number, changes: readonly Change[]): Omit<LogEntry, 'epoch'> => {
-  const content = sealed(changes);
-  const checksum = changes.reduce((sum, { version }) => (sum * 31 + version) >>> 0, sequence);
-  return { sequence, content, checksum };
-};

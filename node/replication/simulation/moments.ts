@@ -22,6 +22,10 @@ export function watchMoments(cluster: Cluster, profile: Profile, isOn: () => boo
         isolate(cluster, old, 300 + random() * 1_500);
       }
     }
+    if (random() < profile.deleteStored) {
+      // Whoever wrote it may never know that it was stored; others saw it.
+      clock.after(random() * 5, () => store.delete(shard));
+    }
     if (cause === 'Grow' && random() < profile.isolateGrown) {
       const leader = cluster.leaderOf(shard);
       if (leader !== undefined) isolate(cluster, leader, 1_000 + random() * 3_000);

@@ -91,7 +91,8 @@ export class Operator {
       // A dead one is certainly gone: so is what it held.
       return process !== undefined && answers.get(node)?.self !== process.self;
     });
-    if (missing.length === 0) {
+    const enough = world.broken === 'lease-anew-by-some' ? answers.size > 0 : missing.length === 0;
+    if (enough) {
       this.#create(shard, answers);
       return;
     }
@@ -118,7 +119,9 @@ export class Operator {
     if (newest === undefined) return;
     const highest = epoch(Math.max(newest.epoch, ...alive.map((one) => one.epoch)));
     const members = alive.filter(
-      (one) => newest.inSync.includes(one.self) && one.generation === newest.generation,
+      (one) =>
+        (newest.inSync.includes(one.self) || world.broken === 'lease-anew-outside-set') &&
+        one.generation === newest.generation,
     );
     const order = (a: Position, b: Position) => a.epoch - b.epoch || a.sequence - b.sequence;
     const [best] = members.map(({ last }) => last).sort((a, b) => order(b, a));

@@ -13,6 +13,7 @@ import type { Heartbeat, HeartbeatAnswer } from '../core/messages.ts';
 import type { Cluster } from './cluster.ts';
 import type { Connection } from './connections.ts';
 import { Replica } from './replica.ts';
+import { epochMs } from './session-client.ts';
 import type { LeaseEvent } from './store.ts';
 
 interface Waiting {
@@ -28,6 +29,7 @@ export class Process {
   readonly #gone: ReadonlySet<Incarnation>;
   readonly #rate: number;
   readonly #offsetMs: number;
+  readonly #wallOffsetMs: number;
   readonly #table = new LedTable();
   readonly #connections = new Map<string, Connection>();
   readonly #peers = new Map<Incarnation, Extract<Input, { kind: 'peer' }>>();
@@ -52,12 +54,14 @@ export class Process {
     const drift = options.ratesApart / 2;
     this.#rate = 1 + (options.extremeRates ? (random() < 0.5 ? -1 : 1) : 2 * random() - 1) * drift;
     this.#offsetMs = random() * 100_000;
+    this.#wallOffsetMs = (random() - 0.5) * 4_000;
     if (!options.lazy) {
       for (let shard = 0; shard < options.shards; shard++) this.#make(shard);
     }
     this.#endWatch = cluster.store.watch(
       this.node,
-      (shard, event) => this.run(() => this.#observe(shard, event)),
+      // An informer tells events one after the other, whenever they came.
+      (shard, event) => this.run(() => this.#observe(shard, event), cluster.store),
       options.relistMs,
     );
   }
@@ -65,6 +69,11 @@ export class Process {
   /** This node's monotonic clock. */
   get nowMs(): number {
     return this.#offsetMs + this.cluster.world.clock.nowMs * this.#rate;
+  }
+
+  /** This node's wall clock, some seconds off. */
+  get wallMs(): number {
+    return epochMs + this.#wallOffsetMs + this.cluster.world.clock.nowMs;
   }
 
   /** Runs now, or when the process goes on. What has the same channel keeps its order. */

@@ -21,6 +21,7 @@ export interface Profile {
   readonly isolateDeposed: number;
   readonly isolateGrown: number;
   readonly cutLate: number;
+  readonly deleteStored: number;
   /** Of the store: parts of replies lost, requests late, writes turned away. */
   readonly lost: number;
   readonly late: number;
@@ -41,6 +42,12 @@ export interface Profile {
   readonly astray: number;
   readonly reads: number;
   readonly slowReadMs: number;
+  /** Part of the clients that send writes again, part of writes that increment; sessions that a shard keeps. */
+  readonly retrying: number;
+  readonly increments: number;
+  readonly answersLost: number;
+  readonly retryMs: number;
+  readonly sessionsMax: number;
   readonly logBytesMax: number;
 }
 
@@ -71,6 +78,7 @@ const general: Profile = {
   isolateDeposed: 0.2,
   isolateGrown: 0.1,
   cutLate: 0.1,
+  deleteStored: 0,
   lost: 0.1,
   late: 0.1,
   busy: 0.05,
@@ -88,15 +96,28 @@ const general: Profile = {
   astray: 0.2,
   reads: 0.5,
   slowReadMs: 20,
+  retrying: 0.5,
+  increments: 0.2,
+  answersLost: 0.05,
+  retryMs: 500,
+  sessionsMax: 100,
   logBytesMax: 2_000,
 };
 
 /** One shard whose faults are aimed at it. */
-const aimed: Profile = { ...general, shards: 1, keys: 2, faults: {}, busy: 0, watchMs: 500 };
+const aimed: Profile = {
+  ...general,
+  shards: 1,
+  keys: 2,
+  retrying: 0.25,
+  faults: {},
+  busy: 0,
+  watchMs: 500,
+};
 
 export const profiles = {
   general,
-  datagrams: { ...general, datagrams: true },
+  datagrams: { ...general, datagrams: true, retrying: 0, increments: 0 },
   calm: { ...general, faults: { 'hand-over': 0.05 }, lost: 0, late: 0, busy: 0, slow: 0 },
   five: { ...general, nodes: 5, replicationFactor: 5, minInSync: 2, assigned: [5] },
   /** Many shards on many nodes, and no fault but of whole nodes. */
@@ -108,15 +129,50 @@ export const profiles = {
     assigned: [1, 2, 3],
     faults: { ...general.faults, move: 0.03, factor: 0.03 },
   },
+  /** Every write is sent again until its answer comes, and few sessions are kept. */
+  retries: {
+    ...general,
+    shards: 1,
+    keys: 1,
+    faults: { ...general.faults, 'crash-leader': 0.03, 'pause-leader': 0.03, 'hand-over': 0.05 },
+    retrying: 1,
+    increments: 0.5,
+    reads: 0.2,
+    sessionsMax: 6,
+    clients: 5,
+  },
+  /** Answers get lost, and whoever leads next has all that it knows from a snapshot. */
+  snapshots: {
+    ...aimed,
+    nodes: 2,
+    replicationFactor: 2,
+    assigned: [2],
+    faults: { bounce: 0.04, 'crash-leader': 0.04 },
+    restartMs: 200,
+    logBytesMax: 0,
+    retrying: 1,
+    increments: 0.5,
+    answersLost: 0.3,
+    retryMs: 2_500,
+    reads: 0.1,
+    keys: 1,
+    clients: 8,
+    lost: 0,
+    late: 0,
+  },
   settings: { ...general, faults: { ...general.faults, settings: 0.05 } },
   /** Followers have no room, for a while. */
   memory: { ...aimed, faults: { memory: 0.1, crash: 0.03, cut: 0.03, heal: 0.05 } },
   /** Leases are deleted by hand. */
   deleted: {
     ...aimed,
-    faults: { ...general.faults, 'delete-lease': 0.06, outage: 0 },
-    isolateDeposed: 0.5,
-    isolateGrown: 0.3,
+    faults: { ...general.faults, crash: 0.05, 'delete-lease': 0.03, outage: 0 },
+    restartMs: 300,
+    lost: 0.3,
+    deleteStored: 0.3,
+    isolateDeposed: 0.3,
+    isolateGrown: 0.1,
+    clientPauseMs: 1_000,
   },
   /** Everything dies at once, and begins again empty. */
   restarts: { ...general, faults: { ...general.faults, 'restart-all': 0.015 } },
@@ -147,6 +203,8 @@ export const profiles = {
   inheritances: {
     ...aimed,
     datagrams: true,
+    retrying: 0,
+    increments: 0,
     faults: { 'crash-leader': 0.06, 'isolate-leader': 0.03 },
     restartMs: 300,
     loss: 0.3,
@@ -224,9 +282,26 @@ export const profiles = {
     clientPauseMs: 30,
     reads: 0.2,
   },
+  /** Leaders die and are paused, and what they said comes when another leads. */
+  delays: {
+    ...aimed,
+    datagrams: true,
+    retrying: 0,
+    increments: 0,
+    faults: { 'crash-leader': 0.06, 'pause-leader': 0.06 },
+    lost: 0,
+    late: 0,
+    loss: 0,
+    slow: 0.3,
+    delayMs: 15,
+    clientPauseMs: 40,
+    reads: 0.2,
+  },
   bounces: {
     ...aimed,
     datagrams: true,
+    retrying: 0,
+    increments: 0,
     faults: { bounce: 0.1, 'crash-leader': 0.03 },
     slow: 0.3,
     doubled: 0.3,
@@ -248,6 +323,8 @@ export const profiles = {
   messages: {
     ...aimed,
     datagrams: true,
+    retrying: 0,
+    increments: 0,
     faults: { ...general.faults, 'hand-over': 0.08, 'delete-lease': 0 },
     loss: 0.1,
     doubled: 0.2,

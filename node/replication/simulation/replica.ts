@@ -1,53 +1,25 @@
 /** One shard in a process: carries out what the core asks for, on an engine that only remembers. */
 
 import type { ShardCore } from '../core/core.ts';
-import type { Epoch, Incarnation } from '../core/identity.ts';
+import type { Incarnation } from '../core/identity.ts';
 import type { CoreServing, Effect, Input } from '../core/io.ts';
 import type { LogEntry } from '../core/log.ts';
 import { messageText } from '../core/message-text.ts';
 import type { ShardMessage } from '../core/messages.ts';
-import { type Change, type Command, Engine, entryOf, unsealed } from './engine.ts';
+import type { RequestId } from '../core/sessions.ts';
+import type { Command } from './engine.ts';
 import type { Process } from './process.ts';
-
-/** `refused`: certainly not done. */
-export type WriteOutcome =
-  | { readonly kind: 'done'; readonly value: string }
-  | { readonly kind: 'refused' | 'unknown' };
-
-interface QueuedWrite {
-  readonly command: Command;
-  readonly done: (outcome: WriteOutcome) => void;
-}
-
-/** Executed on the hidden side, not given yet: more may join. */
-interface Gathered {
-  readonly epoch: Epoch;
-  readonly writes: QueuedWrite[];
-  readonly changes: Change[];
-}
-
-interface Batch extends Gathered {
-  readonly entry: Omit<LogEntry, 'epoch'>;
-}
-
-const queueMax = 16;
-/** Longest time that a batch is gathered. */
-const gatherMs = 1;
+import { type WriteOutcome, Writer } from './writer.ts';
 
 export class Replica {
   readonly core: ShardCore;
   readonly shard: number;
   readonly #process: Process;
-  readonly #engine = new Engine();
+  readonly #writer: Writer;
   #serving: CoreServing = { role: 'elsewhere' };
   /** Changes with each leadership. */
   #counter = 0;
   #readable = false;
-  #queue: QueuedWrite[] = [];
-  #gathered: Gathered | undefined;
-  #batch: Batch | undefined;
-  /** The core asked for the end of writes: told as soon as what is gathered is given. */
-  #stopping = false;
   #wakeAtMs: number | undefined;
   readonly #inputs: Input[] = [];
   #stepping = false;
@@ -56,6 +28,7 @@ export class Replica {
     this.#process = process;
     this.shard = shard;
     this.core = core;
+    this.#writer = new Writer(process, this);
   }
 
   get serving(): CoreServing {
@@ -63,8 +36,8 @@ export class Replica {
   }
 
   /** The committed side. */
-  get data(): Engine['data'] {
-    return this.#engine.data;
+  get data(): Writer['data'] {
+    return this.#writer.data;
   }
 
   step(input: Input): void {
@@ -75,7 +48,7 @@ export class Replica {
       for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
         for (const effect of this.core.step(next, this.#process.nowMs)) this.#carryOut(effect);
         this.#process.led(this.shard, this.core.leading);
-        this.#flush();
+        this.#writer.flush();
       }
     } finally {
       this.#stepping = false;
@@ -107,14 +80,12 @@ export class Replica {
     });
   }
 
-  write(command: Command, done: (outcome: WriteOutcome) => void): void {
-    const serving = this.#serving;
-    if (serving.role !== 'leader' || !serving.writable || this.#queue.length >= queueMax) {
-      done({ kind: 'refused' });
-      return;
-    }
-    this.#queue.push({ command, done });
-    this.#flush();
+  write(
+    command: Command,
+    request: RequestId | undefined,
+    done: (outcome: WriteOutcome) => void,
+  ): void {
+    this.#writer.write(command, request, done);
   }
 
   /** The value is taken now, the check and the reply come `slowMs` later: the process may be paused between. */
@@ -141,52 +112,9 @@ export class Replica {
     });
   }
 
-  /** Executes what waits, unless the hidden side is frozen: a batch is out. */
-  #flush(): void {
-    const serving = this.#serving;
-    if (this.#batch === undefined && this.#stopping) this.#stopWrites();
-    if (this.#batch !== undefined || this.#queue.length === 0) return;
-    const writes = this.#queue.splice(0);
-    if (serving.role !== 'leader' || !serving.writable) {
-      for (const { done } of writes) done({ kind: 'refused' });
-      return;
-    }
-    const gathered = this.#gathered ?? { epoch: serving.epoch, writes: [], changes: [] };
-    const commands = writes.map(({ command }) => command);
-    gathered.changes.push(...this.#engine.execute(commands, gathered.changes));
-    gathered.writes.push(...writes);
-    if (serving.alone) {
-      this.#commitAlone(gathered);
-    } else if (this.#gathered === undefined) {
-      this.#gathered = gathered;
-      const { nowMs, cluster } = this.#process;
-      this.#process.at(nowMs + cluster.world.random() * gatherMs, () => {
-        if (this.#gathered === gathered) this.#seal(gathered);
-      });
-    }
-  }
-
-  #seal({ epoch, writes, changes }: Gathered): void {
-    this.#gathered = undefined;
-    const entry = entryOf(this.core.positions.last.sequence + 1, changes);
-    this.#batch = { epoch, writes, changes, entry };
-    this.step({ kind: 'write', epoch, entries: [entry] });
-  }
-
-  #stopWrites(): void {
-    this.#stopping = false;
-    if (this.#gathered !== undefined) this.#seal(this.#gathered);
-    this.step({ kind: 'writes-stopped' });
-  }
-
-  #commitAlone({ writes, changes }: Gathered): void {
-    this.#gathered = undefined;
-    this.#engine.apply(changes);
-    answer(writes, changes);
-  }
-
   #carryOut(effect: Effect): void {
     const { cluster, self, node } = this.#process;
+    const writer = this.#writer;
     const answered = (input: Input) => this.#process.run(() => this.step(input));
     switch (effect.kind) {
       case 'publish':
@@ -194,7 +122,7 @@ export class Replica {
         break;
       case 'send':
         cluster.world.note(
-          () => `${self} -> ${effect.to} ${this.shard}: ${messageText(effect.message)}`,
+          () => `${self} -> ${effect.to} ${this.shard}: ${printed(messageText(effect.message))}`,
         );
         cluster.connections.send(this.#process, effect.to, (peer) =>
           peer.replica(this.shard)?.receive(self, effect.message),
@@ -203,34 +131,32 @@ export class Replica {
       case 'commit':
         this.#commit(effect.sequence);
         break;
-      case 'roll-back': {
-        const { writes = [] } = this.#batch ?? {};
-        this.#batch = undefined;
-        for (const { done } of writes) done({ kind: effect.taken ? 'unknown' : 'refused' });
+      case 'roll-back':
+        writer.rollBack(effect.taken);
         break;
-      }
       case 'stop-writes':
-        this.#stopping = true;
+        writer.stop();
         break;
       case 'apply':
-        this.#apply(effect.entries);
+        this.#check(effect.entries);
+        writer.apply(effect.entries);
         break;
       case 'begin-snapshot':
-        this.#engine.clear();
+        writer.clear();
         break;
       case 'install-cut':
-        this.#engine.apply(unsealed(effect.cut));
+        writer.install(effect.cut);
         break;
       case 'take-cut': {
         const { to, snapshot } = effect;
-        answered({ kind: 'cut', to, snapshot, cut: this.#engine.cut(to, snapshot) });
+        answered({ kind: 'cut', to, snapshot, cut: writer.cut(to, snapshot) });
         break;
       }
       case 'create-data':
         answered({ kind: 'data-created' });
         break;
       case 'drop-data':
-        this.#engine.clear();
+        writer.clear();
         answered({ kind: 'data-dropped' });
         break;
       case 'read-lease':
@@ -251,14 +177,7 @@ export class Replica {
       before.role === 'leader' && serving.role === 'leader' && before.epoch === serving.epoch;
     if (!same) this.#counter++;
     this.#serving = serving;
-    const gathered = this.#gathered;
-    if (gathered !== undefined && (serving.role !== 'leader' || serving.epoch !== gathered.epoch)) {
-      // Nothing of it was sent.
-      this.#gathered = undefined;
-      for (const { done } of gathered.writes) done({ kind: 'refused' });
-    } else if (gathered !== undefined && serving.role === 'leader' && serving.alone) {
-      this.#commitAlone(gathered);
-    }
+    this.#writer.published(serving, same);
     if (serving.role === 'leader') {
       this.#process.cluster.checker(this.shard).leads(this.#process.self, serving.epoch);
     }
@@ -266,29 +185,20 @@ export class Replica {
 
   #commit(sequence: number): void {
     const { cluster, self } = this.#process;
-    const batch = this.#batch;
-    if (batch?.entry.sequence !== sequence) throw new Error(`no batch to ${sequence} is out`);
     const serving = this.#serving;
     if (serving.role !== 'leader') throw new Error('only a leader commits');
     const checker = cluster.checker(this.shard);
-    this.#batch = undefined;
-    this.#apply([{ ...batch.entry, epoch: serving.epoch }]);
     const lease = cluster.store.lease(this.shard);
     if (lease?.leader === self && lease.epoch === serving.epoch) {
       checker.tooFew(self, lease.inSync.length, cluster.fewestCopies);
     }
+    this.#writer.commit(sequence, (entry) => this.#check([{ ...entry, epoch: serving.epoch }]));
     checker.acknowledged(sequence);
-    answer(batch.writes, batch.changes);
   }
 
-  #apply(entries: readonly LogEntry[]): void {
+  #check(entries: readonly LogEntry[]): void {
     this.#process.cluster.checker(this.shard).committed(this.#process.self, entries);
-    for (const { content } of entries) this.#engine.apply(unsealed(content));
   }
 }
 
-function answer(writes: readonly QueuedWrite[], changes: readonly Change[]): void {
-  for (const [index, { done }] of writes.entries()) {
-    done({ kind: 'done', value: changes[index]?.value ?? '' });
-  }
-}
+const printed = (text: string): string => text.replace(/[^\x20-\x7e]+/g, '~');

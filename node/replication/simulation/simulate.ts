@@ -1,6 +1,7 @@
 /** One run: a cluster, clients and faults drawn from a seed, then peace, then what must hold at rest. */
 
 import { seededRandom } from '../core/backoff.ts';
+import { limits } from '../core/limits.ts';
 import type { BreakableRule } from '../core/rules.ts';
 import { Clients } from './clients.ts';
 import { VirtualClock } from './clock.ts';
@@ -72,7 +73,9 @@ class Run {
 
   constructor(world: World, profile: Profile) {
     this.#profile = profile;
-    this.cluster = new Cluster(world, { ...profile, promiseMs, ratesApart: 0.04 });
+    const { sessionsMax } = profile;
+    const sessionBounds = { ...limits, sessionsMax };
+    this.cluster = new Cluster(world, { ...profile, promiseMs, ratesApart: 0.04, sessionBounds });
     this.clients = new Clients(this.cluster, profile);
     this.#operator = new Operator(this.cluster);
     this.#faults = Object.entries(profile.faults) as [FaultName, number][];
