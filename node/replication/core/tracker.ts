@@ -107,8 +107,10 @@ export class LeaseTracker {
     return this.#inFlight?.kind === 'write' ? this.#inFlight.edit : undefined;
   }
 
+  /** Whether winning another one would settle something: not on an object that is gone. */
   get hasUnresolved(): boolean {
-    return this.#unresolved.length > 0;
+    const isGone = this.#lost === 'Missing' || this.#lost === 'OtherUid';
+    return !isGone && this.#unresolved.length > 0;
   }
 
   /** Number of the last quorum read that found the current Lease; 0: none. */
@@ -289,9 +291,8 @@ export class LeaseTracker {
 
   #lose(reason: LostReason): void {
     this.#changes++;
-    // The object that an unresolved compare-and-set was on is gone for good only if it is missing or
-    // another; otherwise the request may still arrive, and is known again once the Lease is found.
-    if (reason === 'Missing' || reason === 'OtherUid') this.#unresolved = [];
+    // What is unresolved stays so. It may have been stored, and seen by others, before the object went: whoever
+    // makes the Lease anew asks them, and goes by the newest set that anybody knows.
     if (this.#lost === reason) return;
     this.#lost = reason;
     this.#tell({ kind: 'tell', event: { kind: 'lease-lost', reason, epoch: this.#epochSeen } });

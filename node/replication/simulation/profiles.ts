@@ -172,7 +172,7 @@ export const profiles = {
     deleteStored: 0.3,
     isolateDeposed: 0.3,
     isolateGrown: 0.1,
-    clientPauseMs: 1_000,
+    clientPauseMs: 300,
   },
   /** Everything dies at once, and begins again empty. */
   restarts: { ...general, faults: { ...general.faults, 'restart-all': 0.015 } },

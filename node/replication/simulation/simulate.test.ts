@@ -16,15 +16,17 @@ describe('simulation of clusters', function () {
   this.timeout(120_000);
 
   it('keeps every guarantee under random faults', () => {
-    let epochs = 0;
+    const seen = { operations: 0, epochs: 0 };
     for (let seed = 1; seed <= seeds; seed++) {
-      const { violation, profile, operations, epochs: seen } = simulate({ seed });
+      const { violation, profile, operations, epochs } = simulate({ seed });
       if (violation !== undefined) throw new Error(`seed ${seed} (${profile}): ${violation}`);
-      expect(operations, `operations of seed ${seed}`).to.be.above(20);
-      epochs += seen;
+      expect(operations, `operations of seed ${seed}`).to.be.above(0);
+      seen.operations += operations;
+      seen.epochs += epochs;
     }
-    // A run in which no leader ever changed would show nothing.
-    expect(epochs).to.be.above(seeds);
+    // Runs in which little was done and no leader ever changed would show nothing.
+    expect(seen.operations).to.be.above(100 * seeds);
+    expect(seen.epochs).to.be.above(2 * seeds);
   });
 
   it('does the same for the same seed', () => {
@@ -44,7 +46,6 @@ describe('simulation of clusters', function () {
     'grow-late-promise',
     'grow-not-caught-up',
     'grow-without-pending',
-    'old-epoch-accepted',
     'ack-without-sequence',
     'names-not-incarnations',
     'promise-from-receipt',
@@ -61,6 +62,9 @@ describe('simulation of clusters', function () {
     'hand-over-outside-set',
     'minimum-of-maximal',
     'minimum-at-start-only',
+    'lease-anew-by-some',
+    'retry-executed-again',
+    'snapshot-without-sessions',
   ];
   for (const rule of quick) {
     it(`notices ${rule}`, () => {
