@@ -52,8 +52,8 @@ export class Writer {
   #again: Write[] = [];
   #gathered: Gathered | undefined;
   #batch: Batch | undefined;
-  /** The core asked for the end of writes: told as soon as what is gathered is given. */
-  #stopping = false;
+  /** How often the core asked for the end of writes: each is answered as soon as what is gathered is given. */
+  #stops = 0;
   readonly #tablesCut = new Set<string>();
 
   constructor(process: Process, replica: Replica) {
@@ -81,7 +81,7 @@ export class Writer {
   /** Executes what waits, unless the hidden side is frozen: a batch is out. */
   flush(): void {
     const serving = this.#serving;
-    if (this.#batch === undefined && this.#stopping) this.#stopWrites();
+    if (this.#batch === undefined && this.#stops > 0) this.#stopWrites();
     if (this.#batch !== undefined || this.#queue.length === 0) return;
     const writes = this.#queue.splice(0);
     if (serving.role !== 'leader' || !serving.writable) {
@@ -122,7 +122,7 @@ export class Writer {
   }
 
   stop(): void {
-    this.#stopping = true;
+    this.#stops++;
   }
 
   published(serving: CoreServing, sameLeadership: boolean): void {
@@ -205,9 +205,8 @@ export class Writer {
   }
 
   #stopWrites(): void {
-    this.#stopping = false;
     if (this.#gathered !== undefined) this.#seal(this.#gathered);
-    this.#replica.step({ kind: 'writes-stopped' });
+    for (; this.#stops > 0; this.#stops--) this.#replica.step({ kind: 'writes-stopped' });
   }
 
   #commitAlone(gathered: Gathered): void {
