@@ -57,6 +57,10 @@ describe('the client', () => {
       expect(await client.append('t', 'ab')).to.equal(2);
       expect(await client.append('t', 'cd')).to.equal(4);
       expect(await failureOf(client.increment('t'))).to.include({ reason: 'NOT_AN_INTEGER' });
+      expect(await failureOf(client.increment('n', -(2n ** 63n)))).to.include({
+        reason: 'OVERFLOW',
+        retryable: false,
+      });
     });
 
     it('refuses nonsense before it is sent', async () => {

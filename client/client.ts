@@ -116,7 +116,7 @@ export class Client implements AsyncDisposable {
     return this.#run(op.delete(key, options), options);
   }
 
-  /** Adds to an integer and returns the sum; an absent key counts as 0. NOT_AN_INTEGER where the value is none. */
+  /** Adds to an integer and returns the sum; an absent key counts as 0. NOT_AN_INTEGER where the value is none, OVERFLOW where the sum is. */
   increment(
     key: Bytes,
     by: bigint | number = 1n,

@@ -37,6 +37,7 @@ export type GrpcCode =
   | 'DEADLINE_EXCEEDED'
   | 'RESOURCE_EXHAUSTED'
   | 'INVALID_ARGUMENT'
+  | 'OUT_OF_RANGE'
   | 'UNAUTHENTICATED'
   | 'PERMISSION_DENIED'
   | 'DATA_LOSS';
@@ -116,8 +117,15 @@ export const ERRORS: Readonly<Record<ReasonName, ErrorRow>> = {
     grpc: 'FAILED_PRECONDITION',
     resp: ['ERR'],
     retry: 'never',
-    meaning: 'The value, or what it would become, is not a signed 64-bit integer.',
+    meaning: 'The value is not a signed 64-bit integer. Nothing was written.',
     advice: 'Store an integer first.',
+  },
+  OVERFLOW: {
+    grpc: 'OUT_OF_RANGE',
+    resp: ['ERR'],
+    retry: 'never',
+    meaning: 'The sum would be outside the signed 64-bit integers. Nothing was written.',
+    advice: 'The counter is at its end: begin another one.',
   },
   UNAUTHENTICATED: {
     grpc: 'UNAUTHENTICATED',

@@ -104,6 +104,7 @@ export class FakeShard {
         if (!/^-?\d+$/.test(text))
           return failed('NOT_AN_INTEGER', 'the value is not a signed 64-bit integer');
         const value = BigInt(text) + (request.value.by ?? 1n);
+        if (BigInt.asIntN(64, value) !== value) return failed('OVERFLOW', 'the sum is too large');
         return {
           $case: 'increment',
           value: { value, version: put(Buffer.from(String(value)), record?.expireAtMs) },

@@ -76,10 +76,7 @@ function failure(context: GrpcContext, result: OperationResult): OperationError 
     case 'not-an-integer':
       return operationError('NOT_AN_INTEGER', 'the value is not a signed 64-bit integer');
     case 'overflow':
-      return operationError(
-        'NOT_AN_INTEGER',
-        'the sum would be outside the signed 64-bit integers',
-      );
+      return operationError('OVERFLOW', 'the sum would be outside the signed 64-bit integers');
     case 'out-of-memory':
       return operationError('OUT_OF_MEMORY', "the node's memory budget is used up");
     case 'too-large':

@@ -30,6 +30,7 @@ import {
   PARKED_OPERATIONS_MAX,
 } from './limits.ts';
 import { reflectionService, ServiceV1, ServiceV1alpha } from './reflection.ts';
+import { tellTooLarge } from './too-large.ts';
 
 export type { Clock, GrpcIdentity, ProcessFigures, TopologySource } from './context.ts';
 
@@ -80,6 +81,7 @@ export async function startGrpc(options: GrpcOptions): Promise<GrpcServer> {
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.enable_channelz': 0,
+    interceptors: [tellTooLarge],
   });
   const closing = new AbortController();
   const health = new Health(SERVICES, closing.signal);
