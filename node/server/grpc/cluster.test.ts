@@ -109,6 +109,18 @@ describe('Cluster over gRPC', () => {
     ]);
   });
 
+  it('tells figures of the shards that it follows, too', async () => {
+    const topology = topologyOf(4, ['test-1']);
+    const shards = topology.shards.map((one) =>
+      one.shard === 2 ? { ...one, followers: ['test-0'], epoch: 5, generation: 3 } : one,
+    );
+    harness.setTopology({ ...topology, shards });
+    const stats: StatsResponse = await call(harness.cluster, harness.cluster.stats, {});
+    expect(stats.shards.filter(({ leader }) => !leader)).to.deep.equal([
+      { shard: 2, leader: false, epoch: 5n, generation: 3n, sequence: 0n, keys: 0n, bytes: 0n },
+    ]);
+  });
+
   it('says what is not there yet', async () => {
     const order = { shard: 0, from: 'test-0', to: 'test-1' };
     const failure = await failureOf(call(harness.cluster, harness.cluster.moveReplica, order));

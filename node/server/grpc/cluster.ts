@@ -94,7 +94,8 @@ async function transfer(
   }
 }
 
-function stats({ engine, identity, figures }: GrpcContext): StatsResponse {
+function stats(context: GrpcContext): StatsResponse {
+  const { engine, identity, figures } = context;
   const { budget, used, records, index, buffers } = engine.memoryStatistics();
   const { uptimeMs, connections } = figures();
   return {
@@ -110,22 +111,29 @@ function stats({ engine, identity, figures }: GrpcContext): StatsResponse {
       buffers: BigInt(buffers),
     },
     shards: Array.from({ length: engine.arena.options.shards }, (_, shard) =>
-      shardStats(engine, shard),
+      shardStats(context, shard),
     ).filter((one) => one !== undefined),
     connections,
     expiredKeys: BigInt(engine.expiredKeys()),
   };
 }
 
-function shardStats(engine: GrpcContext['engine'], shard: number): ShardStats | undefined {
+/** Undefined: this node has no replica of the shard. What a follower has applied is told with the epoch that it has heard of. */
+function shardStats(
+  { engine, identity, topology }: GrpcContext,
+  shard: number,
+): ShardStats | undefined {
   const serving = engine.serving(shard);
-  if (serving.role !== 'leader') return undefined;
+  const leader = serving.role === 'leader';
+  const known = topology.current()?.shards[shard];
+  const held = leader ? serving : known?.followers.includes(identity.node) ? known : undefined;
+  if (held === undefined) return undefined;
   const { keys, bytes, sequence } = engine.shardStatistics(shard);
   return {
     shard,
-    leader: true,
-    epoch: BigInt(serving.epoch),
-    generation: BigInt(serving.generation),
+    leader,
+    epoch: BigInt(held.epoch),
+    generation: BigInt(held.generation),
     sequence,
     keys: BigInt(keys),
     bytes: BigInt(bytes),
