@@ -148,6 +148,8 @@ describe('copies of a shard', () => {
     run(one, ['SET', 'a', '4']);
     expect([...one.engine.gathered.batches]).to.deep.equal([2]);
     one.engine.publish(0, { role: 'elsewhere' });
+    expect(one.engine.dropShard(0, 0)).to.equal(false);
+    expect(() => one.engine.createShard(0)).to.throw(EngineError, 'is being dropped');
     while (!one.engine.dropShard(0, 100));
     one.engine.createShard(0);
     expect(one.engine.shardStatistics(0)).to.deep.equal({
@@ -178,6 +180,26 @@ describe('a gathered batch', function () {
     expect(results.map(({ status }) => status)).to.deep.equal(['ok', 'ok']);
     expect(Buffer.from(results[1]?.value ?? []).toString()).to.equal('2');
     expect(engine.gathered.count).to.equal(1);
+  });
+
+  it('is looked into by a connection while nothing may be written', () => {
+    const one = leader();
+    const serving = { role: 'leader', epoch: 1, generation: 1, readUntilMs: 500 } as const;
+    run(one, ['SET', 'a', '1']);
+    one.engine.publish(0, { ...serving, writable: false });
+    const both = Buffer.concat([frame('GET', 'a'), frame('SET', 'a', '2')]);
+    const { text, stop } = runBytes(one, both);
+    expect([text, stop]).to.deep.equal(['$1\r\n1\r\n', Stop.Park]);
+    expect(one.engine.result.reason).to.equal(ParkReason.NotServing);
+    one.engine.publish(0, { ...serving, writable: true, tooFewReplicas: true });
+    expect(runBytes(one, both).text).to.match(/^\$1\r\n1\r\n-NOREPLICAS /);
+    const operations = [
+      { kind: 'increment', key: Buffer.from('a'), by: 1n },
+      { kind: 'get', key: Buffer.from('a') },
+    ] as const;
+    const statuses = one.engine.batch(operations, 1, 1).map(({ status }) => status);
+    expect(statuses).to.deep.equal(['not-enough-in-sync', 'not-found']);
+    expect(sealed(one).commands).to.equal(1);
   });
 
   it('that is full stops a pipeline between two commands, until it is resolved', () => {

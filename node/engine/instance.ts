@@ -374,7 +374,11 @@ export class WasmEngine implements Engine {
   }
 
   createShard(shard: number): void {
-    if (this.exports.createShard(this.thread, shard) === 0) {
+    const made = this.exports.createShard(this.thread, shard);
+    if (made < 0) {
+      throw new EngineError('INVALID_STATE', `shard ${shard} is being dropped: to its end first`);
+    }
+    if (made === 0) {
       throw new EngineError('OUT_OF_MEMORY', `no memory for shard ${shard} within the budget`);
     }
   }

@@ -154,9 +154,12 @@ export interface Engine {
   ): ScanResult;
 
   // Shards and their control blocks.
-  /** Makes the shard's empty twin map. Throws when there is no memory for it. */
+  /** Makes the shard's empty twin map, if there is none. Throws when there is no memory for it, or while it is dropped. */
   createShard(shard: number): void;
-  /** Frees at most `recordsMax` records of a shard that serves nobody; true when nothing is left. */
+  /**
+   * Frees at most `recordsMax` records of a shard that this node does not lead, and what was gathered
+   * there; true when nothing is left. Reads of the copy are redirected from the first call on.
+   */
   dropShard(shard: number, recordsMax: number): boolean;
   /** Publishes the shard's control block, with the order of stores that the design asks, and wakes who waits. */
   publish(shard: number, serving: Serving): void;

@@ -50,7 +50,16 @@ import { dropBlob } from './twin/record';
 import { applyPiece, applyWhole, beginApply, endApply, giveUpApply, noteRemovals } from './twin/apply';
 import { goOnEncoding } from './twin/effects';
 import { commitFrozen, replicate, rollbackGathered, sealGathered } from './twin/gather';
-import { addressOfShard, Shard, shardAt, shardLayoutHolds, sideOf, STATE_SWAPPED } from './twin/shard';
+import {
+  addressOfShard,
+  DROPPING,
+  EXISTS,
+  Shard,
+  shardAt,
+  shardLayoutHolds,
+  sideOf,
+  STATE_SWAPPED,
+} from './twin/shard';
 import { tryLock, unlock } from './twin/lock';
 import { finish, LOG_ENTRIES_KEPT, reserveLog } from './twin/twin';
 import { dropRecords } from './twin/drop';
@@ -230,22 +239,24 @@ export function unpin(id: u32, address: u32): void {
 
 // ── Shards ──
 
-export function createShard(id: u32, shardId: u32): bool {
+/** 1: it is there; 0: no memory; -1: the copy before it is not dropped to its end. */
+export function createShard(id: u32, shardId: u32): i32 {
   const thread = threadAt(id);
   const shard = shardAt(shardId);
-  if (shard.exists) return true;
-  if (!makeSide(thread, sideOf(shard, 0))) return false;
+  if (shard.exists == EXISTS) return 1;
+  if (shard.exists == DROPPING) return -1;
+  if (!makeSide(thread, sideOf(shard, 0))) return 0;
   if (!makeSide(thread, sideOf(shard, 1))) {
     dropSide(thread, sideOf(shard, 0));
-    return false;
+    return 0;
   }
   if (!reserveLog(thread, shard, LOG_ENTRIES_KEPT, false)) {
     dropSide(thread, sideOf(shard, 0));
     dropSide(thread, sideOf(shard, 1));
-    return false;
+    return 0;
   }
-  shard.exists = 1;
-  return true;
+  shard.exists = EXISTS;
+  return 1;
 }
 export function dropShard(id: u32, shardId: u32, recordsMax: u32): i32 {
   return dropRecords(threadAt(id), shardAt(shardId), recordsMax);

@@ -253,9 +253,12 @@ function runOperation(
     kind == OP_GET || (kind == OP_TOUCH && !(operation.flags & (HAS_EXPIRY | NO_EXPIRY)));
   // As of connections: a read behind a write of the same call sees it, committed or not.
   const careful = reads && thread.careful && shard.replicated && !(leadership & 1);
+  // A careful read may hold it, and that asks less.
+  if (!reads && (thread.careful || !holds(thread, shard))) {
+    if (refusesOf(shard) & REFUSES_WRITES) return STATUS_NOT_ENOUGH_IN_SYNC;
+    if (!mayWrite(shard)) return park(shard, result, PARK_NOT_SERVING);
+  }
   if (!holds(thread, shard) && (careful || !reads)) {
-    if (!reads && refusesOf(shard) & REFUSES_WRITES) return STATUS_NOT_ENOUGH_IN_SYNC;
-    if (!reads && !mayWrite(shard)) return park(shard, result, PARK_NOT_SERVING);
     const opened = tryOpen(thread, shard);
     if (opened == BUSY) return STATUS_WAIT;
     if (opened == FROZEN) return park(shard, result, PARK_FROZEN);

@@ -26,13 +26,14 @@ export async function runGatherStress(options: {
   const { readers, writers, pairs } = options;
   const threads = 1 + writers + readers;
   const arena = createArena({ ...defaultOptions, threads, shards }, options.module);
-  const follower = createArena({ ...defaultOptions, threads: 1, shards }, options.module);
+  const follower = createArena({ ...defaultOptions, threads: 2, shards }, options.module);
   const main = attachEngine(arena, threads);
-  const mainFollower = attachEngine(follower, 1);
+  const mainFollower = attachEngine(follower, 2);
   leadAll(main);
   for (let shard = 0; shard < shards; shard++) {
     main.setReplicated(shard, true);
     mainFollower.createShard(shard);
+    mainFollower.publish(shard, { role: 'elsewhere', replicaReadable: true });
   }
   const shared = new SharedArrayBuffer(4 * (pairs + 1));
   const fates = new SharedArrayBuffer(4 * shards * fateRing);
@@ -40,11 +41,17 @@ export async function runGatherStress(options: {
   const violations: string[] = [];
   let [committed, takenBack] = [0, 0];
   const running = new Set<string>();
-  const workers = Array.from({ length: threads }, (_, thread) => {
-    const role = thread === 0 ? 'home' : thread <= writers ? 'writer' : 'reader';
+  const roles: GatherOrder['role'][] = [
+    'home',
+    ...Array<'writer'>(writers).fill('writer'),
+    ...Array<'reader'>(readers).fill('reader'),
+    'replica-reader',
+  ];
+  const workers = roles.map((role, thread) => {
+    const isAtFollower = role === 'replica-reader';
     const order: GatherOrder = {
-      arena,
-      thread,
+      arena: isAtFollower ? follower : arena,
+      thread: isAtFollower ? 1 : thread,
       role,
       pairs,
       writers,
@@ -58,7 +65,7 @@ export async function runGatherStress(options: {
   });
   const ready = workers.map((worker) => once(worker, 'message'));
   const endings = workers.map(async (worker, index) => {
-    const name = index === 0 ? 'home' : index <= writers ? `writer ${index}` : `reader ${index}`;
+    const name = `${roles[index]} ${index}`;
     running.add(name);
     await ready[index];
     const [report] = (await once(worker, 'message')) as [GatherReport];

@@ -14,7 +14,7 @@ import { fill, frame, readValue } from './stress-values.ts';
 export interface GatherOrder {
   readonly arena: Arena;
   readonly thread: number;
-  readonly role: 'writer' | 'reader' | 'home';
+  readonly role: 'writer' | 'reader' | 'home' | 'replica-reader';
   /** Keys are pairs `{n}a`, `{n}b`; a writer owns every `writers`-th pair. */
   readonly pairs: number;
   readonly writers: number;
@@ -24,7 +24,7 @@ export interface GatherOrder {
   readonly shared: SharedArrayBuffer;
   /** For each shard a ring of the fates of its batches. */
   readonly fates: SharedArrayBuffer;
-  /** Of the home. */
+  /** Of the home: where it keeps the follower. */
   readonly follower?: Arena;
 }
 
@@ -65,6 +65,8 @@ interface Ran {
   readonly reply: Buffer;
   readonly depends: readonly Dependency[];
 }
+
+if (order.role === 'replica-reader') engine.setReadOnly(connection, true);
 
 /** Runs a chunk to its end, parking as a server would; undefined: the test ends meanwhile. */
 async function run(bytes: Buffer): Promise<Ran | undefined> {
@@ -143,7 +145,9 @@ async function write(): Promise<void> {
 
 async function read(): Promise<void> {
   const chosen = Array.from({ length: 12 }, () => randomBelow(pairs));
-  const least = chosen.map((pair) => Atomics.load(shared, pair + 1));
+  // A replica may be behind, but never goes back.
+  const isReplica = order.role === 'replica-reader';
+  const least = chosen.map((pair) => (isReplica ? 0 : Atomics.load(shared, pair + 1)));
   const ran = await run(
     Buffer.concat(chosen.map((pair) => frame(Buffer.from('MGET'), ...keysOf(pair)))),
   );
@@ -151,7 +155,10 @@ async function read(): Promise<void> {
   if (ran.depends.length > 0) violation ??= 'a reader depends on a batch';
   let at = 0;
   chosen.forEach((pair, index) => {
+    // A copy that is made anew may not be read meanwhile.
+    const isRefused = isReplica && ran.reply[at] === '-'.charCodeAt(0);
     at = ran.reply.indexOf('\r\n', at) + 2;
+    if (isRefused) return;
     const a = readValue(ran.reply, at, pair);
     const b = readValue(ran.reply, a.next, pair);
     at = b.next;
@@ -178,7 +185,12 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 /** A thread of a broken build may stop while it holds a mutex: then not for ever. */
 async function until(attempt: () => boolean): Promise<void> {
-  for (let last = 1000; last > 0 && !attempt(); last -= stops() ? 1 : 0) await turn();
+  let deadline = Number.POSITIVE_INFINITY;
+  while (!attempt()) {
+    if (stops()) deadline = Math.min(deadline, performance.now() + 2000);
+    if (performance.now() > deadline) throw new Error('a shard stays busy');
+    await turn();
+  }
 }
 
 const epochs = new Map<number, number>();
@@ -199,8 +211,35 @@ async function loseLeadership(shard: number): Promise<void> {
   lead(engine, shard, epoch);
 }
 
+/** Snapshots under way: where the next cut begins. */
+const cursors = new Map<number, bigint>();
+
+/** The follower loses its copy and gets another one, by cuts among the entries. */
+async function beginSnapshot(follower: WasmEngine, shard: number): Promise<void> {
+  await until(() => follower.dropShard(shard, 5));
+  follower.createShard(shard);
+  cursors.set(shard, 0n);
+}
+
+async function goOn(follower: WasmEngine, shard: number): Promise<void> {
+  const from = cursors.get(shard);
+  if (from === undefined) {
+    if (randomBelow(60) === 0) await beginSnapshot(follower, shard);
+    return;
+  }
+  const { cut, cursor } = engine.takeCut(shard, from, 1);
+  await until(() => follower.installCut(shard, cut) === 'installed');
+  if (cursor !== 0n) {
+    cursors.set(shard, cursor);
+    return;
+  }
+  cursors.delete(shard);
+  follower.publish(shard, { role: 'elsewhere', replicaReadable: true });
+}
+
 async function home(follower: WasmEngine): Promise<void> {
   for (let shard = 0; shard < shards; shard++) {
+    await goOn(follower, shard);
     if (randomBelow(40) === 0) {
       await loseLeadership(shard);
       continue;
@@ -222,9 +261,12 @@ async function home(follower: WasmEngine): Promise<void> {
   await turn();
 }
 
-/** The rest is taken back, so that leader and follower must be equal. */
+/** The rest is taken back and snapshots end, so that leader and follower must be equal. */
 async function endHome(): Promise<void> {
-  for (let shard = 0; shard < shards; shard++) await until(() => engine.rollback(shard));
+  for (let shard = 0; shard < shards; shard++) {
+    await until(() => engine.rollback(shard));
+    while (follower !== undefined && cursors.has(shard)) await goOn(follower, shard);
+  }
 }
 
 parentPort?.postMessage('ready');
@@ -235,11 +277,11 @@ try {
     else if (order.role === 'writer') await write();
     else await read();
   }
+  // A writer may still be inside its last call.
+  if (order.role === 'home' && violation === undefined) await endHome();
 } catch (error) {
   violation ??= `stopped: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
 }
-// A writer may still be inside its last call.
-if (order.role === 'home') await endHome();
 engine.closeConnection(connection);
 engine.flush();
 follower?.flush();

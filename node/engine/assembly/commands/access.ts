@@ -156,7 +156,8 @@ function gateOfCarefulRead(thread: Thread, shard: Shard): i32 {
 @inline
 export function gateOfWrite(thread: Thread, shard: Shard): i32 {
   if (leadershipOf(shard) & 1) return notLeading(thread, shard);
-  if (holds(thread, shard)) return PROCEED;
+  // A careful read may hold it, and that asks less.
+  if (holds(thread, shard) && !thread.careful) return PROCEED;
   return openForWriting(thread, shard);
 }
 
@@ -166,7 +167,7 @@ function openForWriting(thread: Thread, shard: Shard): i32 {
   }
   thread.shardAddress = <u32>addressOfShard(shard);
   if (!mayWrite(shard)) return WAIT_SERVING;
-  return open(thread, shard);
+  return holds(thread, shard) ? PROCEED : open(thread, shard);
 }
 
 function open(thread: Thread, shard: Shard): i32 {

@@ -136,7 +136,7 @@ function readRun(thread: Thread): u32 {
       next = value + bytes + 2;
     }
     const shard = shardOfSlot(slotOf(key, length));
-    if (isSet && (refusesOf(shard) != 0 || (!holds(thread, shard) && !open(thread, shard)))) break;
+    if (isSet && (refusesOf(shard) != 0 || !mayTake(thread, shard))) break;
     const entry = entryAt(thread, count++);
     entry.hash = hashKey(key, length);
     entry.key = <u32>key;
@@ -148,6 +148,14 @@ function readRun(thread: Thread): u32 {
     at = next;
   }
   return count;
+}
+
+// @ts-ignore: decorator
+@inline
+function mayTake(thread: Thread, shard: Shard): bool {
+  if (!holds(thread, shard)) return open(thread, shard);
+  // A careful read may hold it, and that asks less.
+  return !thread.careful || mayWrite(shard);
 }
 
 // @ts-ignore: decorator
