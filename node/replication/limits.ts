@@ -24,6 +24,12 @@ export const limits = {
   cutBytesPerSecond: 64 * mebibyte,
   /** Applied entries kept for followers, of all shards of a node together; each gets its share. */
   logBytesMax: 128 * mebibyte,
+  /** How fast the time by which keys expire follows the wall clock: 36 s an hour. More: a wrong clock expires keys. */
+  clockSlew: 0.01,
+  /** Milliseconds between the two that are told: more than any well-kept clock is off. */
+  clockApartMs: 2_000,
+  /** Milliseconds by which a leader's time may be ahead and is still followed at once. */
+  clockBelievedMs: 60_000,
   /** Share of a promise after which a node that shuts down asks its peers again to be removed. */
   leavePromises: 0.2,
   /** Milliseconds by which wall and monotonic clock may drift apart between two heartbeats. More: the host stood still. */
