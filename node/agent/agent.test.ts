@@ -58,6 +58,8 @@ class TestNode implements AsyncDisposable {
       onResolved: () => {},
       onAbandoned: () => {},
       onRefused: () => {},
+      shardTime: { nowMs: () => 0, heard: () => {}, adjust: () => {} },
+      onPeers: () => {},
       listen: async () => {},
     });
     this.agent.start();

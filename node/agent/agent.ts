@@ -19,7 +19,7 @@ import type { ReplicaState } from '@r-db/proto/replicas.ts';
 import type { ShardReport } from '../replication/host.ts';
 import { strangeness } from '../replication/shard-lease.ts';
 import { limits } from './limits.ts';
-import type { FromHost, HostLink, Order } from './link.ts';
+import type { FollowerState, FromHost, HostLink, Order } from './link.ts';
 import type { Log } from './log.ts';
 import { NodeLease, type NodeLeaseState } from './node-lease.ts';
 import { Nodes } from './nodes.ts';
@@ -63,6 +63,8 @@ export interface ShardStatistics {
   readonly inSyncReplicas: number;
 }
 
+type HostAnswer = Extract<FromHost, { kind: 'replicas' }>;
+
 interface Thread {
   readonly orders: MessagePort;
   readonly serving: Disposable | AsyncDisposable;
@@ -80,7 +82,7 @@ export class Agent implements AsyncDisposable {
   readonly #reports = new Map<number, ShardReport>();
   readonly #listeners = new Set<() => void>();
   /** Those that wait for the host to say what it holds. */
-  readonly #questions = new Map<number, (replicas: readonly ReplicaState[] | undefined) => void>();
+  readonly #questions = new Map<number, (answer: HostAnswer | undefined) => void>();
   readonly #allStopped = Promise.withResolvers<void>();
   #watch: LeaseWatch | undefined;
   #watchReady = false;
@@ -198,18 +200,27 @@ export class Agent implements AsyncDisposable {
 
   /** What this node holds of each shard, now; undefined if its host does not say so in time. */
   async replicas(): Promise<readonly ReplicaState[] | undefined> {
+    return (await this.#askHost())?.replicas;
+  }
+
+  /** How far the other replicas of what this node leads have come. */
+  async followers(): Promise<readonly FollowerState[]> {
+    return (await this.#askHost())?.followers ?? [];
+  }
+
+  async #askHost(): Promise<HostAnswer | undefined> {
     const [thread] = this.#threads;
     if (thread === undefined || this.#questions.size >= limits.questionsMax) return undefined;
     const question = ++this.#lastQuestion;
-    const { promise, resolve } = Promise.withResolvers<readonly ReplicaState[] | undefined>();
+    const { promise, resolve } = Promise.withResolvers<HostAnswer | undefined>();
     this.#questions.set(question, resolve);
     const { scheduler } = this.#options;
     const cancel = scheduler.after(limits.questionTimeoutMs, () => resolve(undefined));
     order(thread, { kind: 'tell-replicas', question });
-    const replicas = await promise;
+    const answer = await promise;
     cancel();
     this.#questions.delete(question);
-    return replicas;
+    return answer;
   }
 
   /**
@@ -265,7 +276,7 @@ export class Agent implements AsyncDisposable {
       return;
     }
     if (message.kind === 'replicas') {
-      this.#questions.get(message.question)?.(message.replicas);
+      this.#questions.get(message.question)?.(message);
       return;
     }
     const { report } = message;

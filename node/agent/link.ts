@@ -21,6 +21,14 @@ export type Order =
   /** Answered by `replicas` of the same number. */
   | { readonly kind: 'tell-replicas'; readonly question: number };
 
+/** A replica as the leader here knows it. */
+export interface FollowerState {
+  readonly shard: number;
+  readonly node: string;
+  /** Entries of the log that it lacks; undefined: nothing is known yet. */
+  readonly lagEntries: number | undefined;
+}
+
 export type FromHost =
   | { readonly kind: 'report'; readonly report: ShardReport }
   /** What this node holds of each shard, at this moment. */
@@ -28,6 +36,7 @@ export type FromHost =
       readonly kind: 'replicas';
       readonly question: number;
       readonly replicas: readonly ReplicaState[];
+      readonly followers: readonly FollowerState[];
     }
   /** All shards have stopped and are given up as far as they can be. */
   | { readonly kind: 'stopped' };

@@ -9,6 +9,7 @@ import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
 import type { LeaseEvent, LeaseStore, LeaseWatch } from '@r-db/leases/store.ts';
 import { leaseSelector, shardOfLeaseName } from '@r-db/proto/leases.ts';
 import type { ReplicaState } from '@r-db/proto/replicas.ts';
+import type { FollowerState } from '../agent/link.ts';
 import type { Outcome } from './batches.ts';
 import { type Incarnation, incarnation, nodeOf } from './core/identity.ts';
 import type { CoreEvent, TotalLoss } from './core/io.ts';
@@ -38,11 +39,13 @@ export interface ShardHostOptions extends ClusterIdentity {
   readonly scheduler: Scheduler;
   /** Wall clock, milliseconds since 1970. */
   readonly wallMs: () => number;
+  /** Follows that of the leaders that are heard. */
+  readonly shardTime: PeerNetworkOptions['shardTime'];
   /** For the random part of waits; another number for each process. */
   readonly seed: number;
   readonly replication: Pick<ReplicationOptions, 'minInSync' | 'promiseMs'>;
   /** Undefined: this node speaks to no other, and leads only what it holds alone. */
-  readonly network: Pick<PeerNetworkOptions, 'self' | 'onRefused'> | undefined;
+  readonly network: Pick<PeerNetworkOptions, 'self' | 'onRefused' | 'onPeers'> | undefined;
   readonly onResolved: (batch: SealedBatch, outcome: Outcome) => void;
   /** Whatever other threads gathered in a shard and was not sealed is gone. */
   readonly onAbandoned: (shard: number) => void;
@@ -99,6 +102,7 @@ export class ShardHost implements AsyncDisposable {
         ...options.network,
         runners: this.#runners,
         promiseMs: replication.promiseMs,
+        shardTime: options.shardTime,
         scheduler,
         wallMs,
         leases: {
@@ -188,6 +192,17 @@ export class ShardHost implements AsyncDisposable {
     if (to === undefined) return `${node} is not in the in-sync set of shard ${shard}`;
     if (to !== this.#options.self) runner.input({ kind: 'hand-over', to });
     return undefined;
+  }
+
+  /** The replicas of what this node leads. */
+  followers(): FollowerState[] {
+    return this.#runners.flatMap(({ shard, core }) =>
+      core.replicas.map(({ incarnation: one, lagEntries }) => ({
+        shard,
+        node: nodeOf(one),
+        lagEntries,
+      })),
+    );
   }
 
   /** What the operator asks before it makes a lost Lease anew (rule 16). */

@@ -13,6 +13,7 @@ import type { PeerIdentity } from './peers/hello.ts';
 import type { FrameHandlers } from './peers/peer-frames.ts';
 import { type PeerAddress, Peers } from './peers/peers.ts';
 import type { MessageContext, ReadMessage } from './peers/shard-messages.ts';
+import type { ShardTime } from './shard-time.ts';
 import type { ShardRunner } from './shard-runner.ts';
 
 export interface PeerNetworkOptions {
@@ -22,6 +23,9 @@ export interface PeerNetworkOptions {
   readonly scheduler: Scheduler;
   /** Wall clock, milliseconds since 1970. */
   readonly wallMs: () => number;
+  readonly shardTime: Pick<ShardTime, 'nowMs' | 'heard' | 'adjust'>;
+  /** Other nodes that this one is connected to now. */
+  readonly onPeers: (count: number) => void;
   readonly leases: Pick<MessageContext, 'write' | 'read'>;
   readonly reserve: MemoryReserve;
   /** Something waits for `flush`. */
@@ -125,6 +129,7 @@ export class PeerNetwork implements Disposable {
       if (this.#leaving) connection.leave(this.#options.self.incarnation);
       this.#beat();
     }
+    this.#options.onPeers(this.#heartbeats.size);
     this.#all({ kind: 'peer', incarnation: peer, state });
   }
 

@@ -33,6 +33,8 @@ export interface SealedBatch {
   readonly batch: number;
   /** Bit i: data thread i added to it. */
   readonly writers: bigint;
+  /** When it was sealed, monotonic milliseconds. */
+  readonly sealedMs: number;
 }
 
 export interface ShardRunnerOptions {
@@ -175,7 +177,7 @@ export class ShardRunner {
     // Gathered in a leadership that has ended: it was taken back with that.
     if (sealed === undefined || epoch === undefined) return undefined;
     const { batch, writers } = sealed;
-    this.#out = { shard, batch, writers };
+    this.#out = { shard, batch, writers, sealedMs: this.#options.scheduler.nowMs() };
     const content = this.sessions.seal(sealed.content, this.#options.wallMs());
     const sequence = this.core.positions.last.sequence + 1;
     return {
@@ -269,7 +271,7 @@ export class ShardRunner {
       const sealed = engine.seal(shard);
       if (sealed === 'busy') return false;
       if (sealed !== undefined)
-        this.#alone = { shard, batch: sealed.batch, writers: sealed.writers };
+        this.#alone = { shard, batch: sealed.batch, writers: sealed.writers, sealedMs: this.#options.scheduler.nowMs() };
       if (!engine.commit(shard)) return false;
       this.sessions.commitAlone(this.#options.wallMs());
       if (this.#alone !== undefined) onResolved(this.#alone, 'committed');

@@ -32,6 +32,9 @@ export interface HostInThreadOptions {
   /** For the random part of waits. */
   readonly seed: number;
   readonly onResolved: (batch: SealedBatch, outcome: Outcome) => void;
+  readonly shardTime: ShardHostOptions['shardTime'];
+  /** Other nodes that this one is connected to now. */
+  readonly onPeers: (count: number) => void;
   readonly onAbandoned: (shard: number) => void;
   readonly onRefused: (refusal: PeerRefusal, byPeer: boolean) => void;
   /** Opens the peers' port, or ends the process. */
@@ -80,6 +83,7 @@ export function startShardHost(options: HostInThreadOptions): HostInThread {
           version,
         },
         onRefused: options.onRefused,
+        onPeers: options.onPeers,
       },
       onReport: (report) => tell({ kind: 'report', report }),
     });
@@ -93,7 +97,12 @@ export function startShardHost(options: HostInThreadOptions): HostInThread {
       return;
     }
     if (order.kind === 'tell-replicas') {
-      tell({ kind: 'replicas', question: order.question, replicas: host?.replicas() ?? [] });
+      tell({
+        kind: 'replicas',
+        question: order.question,
+        replicas: host?.replicas() ?? [],
+        followers: host?.followers() ?? [],
+      });
       return;
     }
     stopping = true;

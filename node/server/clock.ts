@@ -1,6 +1,6 @@
-/** The clocks of a data thread. */
+/** The clocks of a thread. */
 export interface Clock {
-  /** Milliseconds since the Unix epoch, a whole number. */
+  /** Milliseconds since the Unix epoch, a whole number: in data threads the time by which keys expire. */
   nowMs(): number;
   /** Milliseconds of CLOCK_MONOTONIC: the same in every thread, with fractions. */
   monotonicMs(): number;

@@ -12,6 +12,7 @@ import {
   type HostInThreadOptions,
   startShardHost,
 } from '../replication/start.ts';
+import { ShardTime } from '../replication/shard-time.ts';
 import { AwayEnd, HomeEnd, replicationHome } from '../replication/thread-links.ts';
 import { systemClock } from './clock.ts';
 import type { Services } from './context.ts';
@@ -48,12 +49,20 @@ class DataThread {
   readonly #away: AwayEnd | undefined;
   readonly #log;
   #settings;
+  readonly #time: ShardTime;
   #resp: RespServer | undefined;
   #grpc: GrpcServer | undefined;
 
   constructor(start: ThreadStart, post: (message: FromThread) => void) {
     const { arena, identity, thread, threads } = start;
-    const clock = systemClock();
+    const wall = systemClock();
+    this.#time = new ShardTime({
+      wallMs: wall.nowMs,
+      monotonicMs: wall.monotonicMs,
+      offset: start.shardTime,
+      onTrouble: (message) => this.#log.error({}, message),
+    });
+    const clock = { nowMs: () => this.#time.nowMs(), monotonicMs: wall.monotonicMs };
     const engine = attachEngine(arena, thread);
     this.#start = start;
     this.#post = post;
@@ -76,12 +85,16 @@ class DataThread {
       ask: (question) => this.#questioner.ask(question),
     };
     this.#sweeper = new Sweeper({ engine, batches, clock, thread, threads });
+    const row = this.#services.statistics.rows[thread];
     if (start.link !== undefined) {
       const home = new HomeEnd(start.links, (shard) => this.#gathered(shard));
       this.#host = this.#startHost(start.link, {
         onResolved: (batch, outcome) => {
           batches.resolve(batch.shard, batch.batch, outcome);
           home.resolved(batch, outcome);
+          if (outcome === 'committed') {
+            row?.observeCommit((clock.monotonicMs() - batch.sealedMs) / 1000);
+          }
         },
         onAbandoned: (shard) => {
           batches.abandon(shard);
@@ -103,7 +116,8 @@ class DataThread {
     heard: Pick<HostInThreadOptions, 'onResolved' | 'onAbandoned'>,
   ): HostInThread {
     const { identity, settings, seed, host } = this.#start;
-    const { engine, clock } = this.#services;
+    const { engine, clock, statistics, thread } = this.#services;
+    const row = statistics.rows[thread];
     return startShardHost({
       link,
       identity,
@@ -114,10 +128,13 @@ class DataThread {
       engine,
       store: channelStore(link.leases),
       scheduler: schedulerOn(clock),
-      wallMs: clock.nowMs,
+      wallMs: () => Date.now(),
+      shardTime: this.#time,
       seed,
       ...heard,
+      onPeers: (count) => row?.set('peersUp', count),
       onRefused: ({ message }, byPeer) => {
+        row?.add('peerRefusals', 1);
         this.#log.error({ byPeer }, `a connection between nodes was refused: ${message}`);
       },
       listen: async (server) => {
@@ -227,6 +244,7 @@ class DataThread {
       row?.set('loopDelayP99Seconds', p99);
       row?.set('loopDelayMaxSeconds', max);
       row?.set('grpcConnections', this.#grpc?.connections() ?? 0);
+      if (this.#host !== undefined) row?.set('clockBehindSeconds', this.#time.behindMs / 1000);
     });
   }
 }

@@ -17,6 +17,8 @@ export interface ThreadStart {
   readonly threads: number;
   readonly statistics: SharedArrayBuffer;
   readonly startedMs: number;
+  /** Of the time by which keys expire (replication/shard-time.ts). */
+  readonly shardTime: Float64Array;
   /** The replication home alone has one. */
   readonly link: HostLink | undefined;
   readonly links: ThreadLinks;

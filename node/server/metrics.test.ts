@@ -22,6 +22,8 @@ function sources(served: Served, change: Partial<MetricSources> = {}): MetricSou
     perShard: true,
     startedMs: 5000,
     mainLoop: { mean: 0.001, p99: 0.002, max: 0.003 },
+    monotonicMs: 0,
+    followers: [{ shard: 1, node: 'demo-1', lagEntries: 7 }],
     topology: served.topology.current(),
     agent: {
       failovers: new Map([['Restart', 2]]),

@@ -3,6 +3,7 @@
  * values are read when somebody scrapes; serving pays for counters in memory only.
  */
 import type { AgentStatistics } from '../agent/agent.ts';
+import type { FollowerState } from '../agent/link.ts';
 import { nodeLeaseStates } from '../agent/node-lease.ts';
 import type { Topology } from '../agent/types.ts';
 import { commands } from '../engine/commands.ts';
@@ -21,7 +22,11 @@ export interface MetricSources {
   readonly startedMs: number;
   /** Event loop of the main thread, seconds. */
   readonly mainLoop: { readonly mean: number; readonly p99: number; readonly max: number };
+  /** The clock that control blocks are on. */
+  readonly monotonicMs: number;
   readonly topology: Topology | undefined;
+  /** Of the shards that this node leads. */
+  readonly followers: readonly FollowerState[];
   readonly agent: Omit<AgentStatistics, 'shards'>;
   /** Requests to the LeaseStore, of whatever kind it is: labels verb, result. */
   readonly leaseRequests: Histograms;
@@ -215,6 +220,58 @@ export const metricDefinitions: readonly MetricDefinition[] = [
         .map(({ shard, seen }) => ({ labels: { shard }, value: seen?.inSync.length ?? 0 })),
   },
   {
+    name: 'rdb_replication_lag_entries',
+    type: 'gauge',
+    labels: ['shard', 'follower'],
+    perShard: true,
+    help: 'Entries of the log that each follower of a shard led here lacks; an entry is a batch of writes.',
+    read: ({ followers }) =>
+      followers.flatMap(({ shard, node, lagEntries }) =>
+        lagEntries === undefined ? [] : [{ labels: { shard, follower: node }, value: lagEntries }],
+      ),
+  },
+  {
+    name: 'rdb_commit_duration_seconds',
+    type: 'histogram',
+    labels: [],
+    help: 'From the sealing of a batch of writes until every replica in sync had it; shards with one copy have no batches.',
+    read: ({ statistics }) => {
+      const counts = Array.from({ length: durationBuckets.length + 1 }, (_, index) =>
+        statistics.commitBucket(index),
+      );
+      const row = { labels: {}, counts, sum: statistics.sum('commitSeconds') };
+      return histogram('rdb_commit_duration_seconds', durationBuckets, row);
+    },
+  },
+  {
+    name: 'rdb_promise_seconds_left',
+    type: 'gauge',
+    labels: [],
+    help: 'How long the shard led here with the least time may still serve reads by the promises that it holds; nothing where no shard needs any.',
+    read: readPromise,
+  },
+  {
+    name: 'rdb_peers_connected',
+    type: 'gauge',
+    labels: [],
+    help: 'Other nodes that this one is connected to.',
+    read: ({ statistics }) => one(statistics.sum('peersUp')),
+  },
+  {
+    name: 'rdb_peer_refusals_total',
+    type: 'counter',
+    labels: [],
+    help: 'Connections between nodes that either side refused: another cluster, version or shape, or a frame that broke the protocol or its checksum.',
+    read: ({ statistics }) => one(statistics.sum('peerRefusals')),
+  },
+  {
+    name: 'rdb_clock_behind_seconds',
+    type: 'gauge',
+    labels: [],
+    help: 'By how much the wall clock is ahead of the time by which keys expire, which follows it slowly: large after the wall clock was set.',
+    read: ({ statistics }) => one(statistics.sum('clockBehindSeconds')),
+  },
+  {
     name: 'rdb_shards_led',
     type: 'gauge',
     labels: [],
@@ -330,6 +387,15 @@ export const metricDefinitions: readonly MetricDefinition[] = [
     },
   },
 ];
+
+function readPromise(sources: MetricSources): readonly Sample[] {
+  const left = ownShards(sources).flatMap(({ serving }) =>
+    serving.role === 'leader' && Number.isFinite(serving.readUntilMs)
+      ? [Math.max(0, serving.readUntilMs - sources.monotonicMs) / 1000]
+      : [],
+  );
+  return left.length === 0 ? [] : one(Math.min(...left));
+}
 
 function readCommands({ engine, statistics }: MetricSources): readonly Sample[] {
   const engineRows = engine.commandStatistics();

@@ -15,6 +15,7 @@ import type { Sources } from '../config/read.ts';
 import type { Settings } from '../config/schema.ts';
 import { attachEngine, createArena } from '../engine/engine.ts';
 import type { Engine } from '../engine/types.ts';
+import { makeShardTime } from '../replication/shard-time.ts';
 import { makeThreadLinks, replicationHome, type ThreadLinks } from '../replication/thread-links.ts';
 import { systemClock } from './clock.ts';
 import { type Histograms, requestHistograms } from './histograms.ts';
@@ -108,6 +109,8 @@ export class NodeProcess {
         this.#leaseRequests.observe({ verb, result: code }, seconds),
     });
     const links = makeThreadLinks(threads);
+    const { nowMs: wallMs, monotonicMs } = this.#clock;
+    const shardTime = makeShardTime({ wallMs, monotonicMs });
     this.#threads = new DataThreads({
       starts: Array.from({ length: threads }, (_, thread) => ({
         arena,
@@ -118,6 +121,7 @@ export class NodeProcess {
         threads,
         statistics,
         startedMs: this.#startedMs,
+        shardTime,
         link: thread === replicationHome ? this.#agent.link() : undefined,
         links: links[thread] as ThreadLinks,
         seed: randomBytes(4).readUInt32LE(),
@@ -224,7 +228,8 @@ export class NodeProcess {
     return {
       metrics: async (accept: string) => {
         const { expose } = await import('./exposition.ts');
-        return await expose(this.#metricSources(), accept);
+        const followers = this.#settings.perShardMetrics ? await this.#agent.followers() : [];
+        return await expose({ ...this.#metricSources(), followers }, accept);
       },
       sickness: () => this.#sickness(),
       unreadiness: () => this.unreadiness(),
@@ -251,7 +256,7 @@ export class NodeProcess {
       : `data thread ${stuck} has not moved for ${serverLimits.livenessMs / 1000} s`;
   }
 
-  #metricSources(): MetricSources {
+  #metricSources(): Omit<MetricSources, 'followers'> {
     return {
       version: this.identity.version,
       node: this.identity.node,
@@ -260,6 +265,7 @@ export class NodeProcess {
       perShard: this.#settings.perShardMetrics,
       startedMs: this.#startedMs,
       mainLoop: this.#mainLoop,
+      monotonicMs: this.#clock.monotonicMs(),
       topology: this.#agent.current(),
       agent: this.#agent.statistics(),
       leaseRequests: this.#leaseRequests,

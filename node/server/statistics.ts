@@ -28,13 +28,18 @@ export const counterNames = [
   'loopDelayMaxSeconds',
   /** Monotonic milliseconds at which the thread last moved. */
   'movedMs',
+  'commitSeconds',
+  'peersUp',
+  'peerRefusals',
+  'clockBehindSeconds',
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 
 const bucketsAt = counterNames.length;
 const callsAt = bucketsAt + durationBuckets.length + 1;
 const errorsAt = callsAt + commands.length;
-const rowLength = errorsAt + commands.length;
+const commitBucketsAt = errorsAt + commands.length;
+const rowLength = commitBucketsAt + durationBuckets.length + 1;
 
 const shared = { connections: 0, clientIds: 1 } as const;
 const sharedBytes = 64;
@@ -91,6 +96,21 @@ export class ThreadStatistics {
 
   bucket(index: number): number {
     return this.#values[bucketsAt + index] ?? 0;
+  }
+
+  /** A batch of a shard with several copies: from its sealing until it was committed. */
+  observeCommit(seconds: number): void {
+    let bucket = 0;
+    while (bucket < durationBuckets.length && seconds > (durationBuckets[bucket] ?? 0)) {
+      bucket++;
+    }
+    const values = this.#values;
+    values[commitBucketsAt + bucket] = (values[commitBucketsAt + bucket] ?? 0) + 1;
+    this.add('commitSeconds', seconds);
+  }
+
+  commitBucket(index: number): number {
+    return this.#values[commitBucketsAt + index] ?? 0;
   }
 
   countCommand(command: number, failed: boolean): void {
@@ -156,6 +176,10 @@ export class ProcessStatistics {
 
   bucket(index: number): number {
     return this.rows.reduce((total, row) => total + row.bucket(index), 0);
+  }
+
+  commitBucket(index: number): number {
+    return this.rows.reduce((total, row) => total + row.commitBucket(index), 0);
   }
 
   command(command: number): { readonly calls: number; readonly errors: number } {

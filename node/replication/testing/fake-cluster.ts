@@ -97,6 +97,7 @@ export class FakeCluster {
       shards: this.shards,
       replication: { minInSync: 1, promiseMs: 1_000 },
       network: undefined,
+      shardTime: { nowMs: () => 0, heard: () => {}, adjust: () => {} },
       onResolved: () => {},
       onAbandoned: () => {},
       engine: stillEngine({
