@@ -13,8 +13,8 @@ import type { PeerIdentity } from './peers/hello.ts';
 import type { FrameHandlers } from './peers/peer-frames.ts';
 import { type PeerAddress, Peers } from './peers/peers.ts';
 import type { MessageContext, ReadMessage } from './peers/shard-messages.ts';
-import type { ShardTime } from './shard-time.ts';
 import type { ShardRunner } from './shard-runner.ts';
+import type { ShardTime } from './shard-time.ts';
 
 export interface PeerNetworkOptions {
   readonly self: PeerIdentity;
@@ -135,7 +135,10 @@ export class PeerNetwork implements Disposable {
 
   #handlersOf(connection: PeerConnection): Omit<FrameHandlers, 'refusal'> {
     return {
-      heartbeat: (beat) => this.#heartbeat(connection, beat),
+      heartbeat: (beat, clockMs) => {
+        this.#hearTime(connection, beat, clockMs);
+        this.#heartbeat(connection, beat);
+      },
       heartbeatAnswer: (answer) => this.#answered(connection, answer),
       message: (read) => this.#message(connection, read),
       leave: (id) => {
@@ -166,6 +169,12 @@ export class PeerNetwork implements Disposable {
     }
   }
 
+  /** Of a node that leads something: who follows it must not be behind when it leads. */
+  #hearTime({ peer }: PeerConnection, { tableVersion }: Heartbeat, clockMs: number): void {
+    if (peer === undefined || tableVersion === 0 || clockMs === 0) return;
+    this.#options.shardTime.heard(nodeOf(peer), clockMs);
+  }
+
   #heartbeat(connection: PeerConnection, beat: Heartbeat): void {
     const { scheduler, runners } = this.#options;
     const nowMs = scheduler.nowMs();
@@ -192,14 +201,15 @@ export class PeerNetwork implements Disposable {
   }
 
   #beat(): void {
-    const { scheduler } = this.#options;
+    const { scheduler, shardTime } = this.#options;
+    shardTime.adjust();
     this.#checkSuspended();
     for (const runner of this.#options.runners) runner.checkMemory();
     let dueMs = Number.POSITIVE_INFINITY;
     for (const [connection, beats] of this.#heartbeats) {
       const beat = beats.beat(scheduler.nowMs());
       if (beat !== undefined) {
-        connection.heartbeat(beat);
+        connection.heartbeat(beat, shardTime.nowMs());
         this.#touch(connection);
       }
       dueMs = Math.min(dueMs, beats.dueMs);

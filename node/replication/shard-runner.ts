@@ -271,7 +271,12 @@ export class ShardRunner {
       const sealed = engine.seal(shard);
       if (sealed === 'busy') return false;
       if (sealed !== undefined)
-        this.#alone = { shard, batch: sealed.batch, writers: sealed.writers, sealedMs: this.#options.scheduler.nowMs() };
+        this.#alone = {
+          shard,
+          batch: sealed.batch,
+          writers: sealed.writers,
+          sealedMs: this.#options.scheduler.nowMs(),
+        };
       if (!engine.commit(shard)) return false;
       this.sessions.commitAlone(this.#options.wallMs());
       if (this.#alone !== undefined) onResolved(this.#alone, 'committed');

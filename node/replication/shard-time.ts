@@ -20,7 +20,9 @@ export interface ShardTimeOptions {
 }
 
 /** Before any thread starts. */
-export function makeShardTime(clock: Pick<ShardTimeOptions, 'wallMs' | 'monotonicMs'>): Float64Array {
+export function makeShardTime(
+  clock: Pick<ShardTimeOptions, 'wallMs' | 'monotonicMs'>,
+): Float64Array {
   const offset = new Float64Array(new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT));
   offset[0] = clock.wallMs() - clock.monotonicMs();
   return offset;

@@ -7,12 +7,12 @@ import type { HostLink } from '../agent/link.ts';
 import type { Settings } from '../config/schema.ts';
 import { attachEngine } from '../engine/engine.ts';
 import { Batches } from '../replication/batches.ts';
+import { ShardTime } from '../replication/shard-time.ts';
 import {
   type HostInThread,
   type HostInThreadOptions,
   startShardHost,
 } from '../replication/start.ts';
-import { ShardTime } from '../replication/shard-time.ts';
 import { AwayEnd, HomeEnd, replicationHome } from '../replication/thread-links.ts';
 import { systemClock } from './clock.ts';
 import type { Services } from './context.ts';

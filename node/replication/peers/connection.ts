@@ -102,8 +102,8 @@ export class PeerConnection {
     if (this.#out.end - this.#frameStart > limits.frameBytesGoal) this.#finishFrame();
   }
 
-  heartbeat(beat: Heartbeat): void {
-    writeHeartbeat(this.#begin(), beat);
+  heartbeat(beat: Heartbeat, clockMs: number): void {
+    writeHeartbeat(this.#begin(), beat, clockMs);
   }
 
   answer(answer: HeartbeatAnswer): void {

@@ -27,7 +27,8 @@ export const frameField = {
 
 /** What a frame says, in the order of its fields. */
 export interface FrameHandlers {
-  heartbeat(beat: Heartbeat): void;
+  /** `clockMs`: the sender's shard time, milliseconds since 1970; 0: not told. */
+  heartbeat(beat: Heartbeat, clockMs: number): void;
   heartbeatAnswer(answer: HeartbeatAnswer): void;
   message(message: ReadMessage): void;
   /** `incarnation` without its node. */
@@ -40,9 +41,11 @@ export function readFrame(frame: Buffer, context: MessageContext, handlers: Fram
   const from = new WireReader(frame);
   while (from.next()) {
     switch (from.field) {
-      case frameField.heartbeat:
-        handlers.heartbeat(beatOf(decoded(WireHeartbeat, from.view())));
+      case frameField.heartbeat: {
+        const wire = decoded(WireHeartbeat, from.view());
+        handlers.heartbeat(beatOf(wire), Number(wire.clockMs));
         break;
+      }
       case frameField.heartbeatAnswer:
         handlers.heartbeatAnswer(answerOf(decoded(WireHeartbeatAnswer, from.view())));
         break;
@@ -75,7 +78,7 @@ export function readFirstFrame(frame: Buffer): PeerHello | PeerRefusal {
   return said;
 }
 
-export function writeHeartbeat(to: WireWriter, beat: Heartbeat): void {
+export function writeHeartbeat(to: WireWriter, beat: Heartbeat, clockMs: number): void {
   const { number, promiseMs, tableVersion, led } = beat;
   to.bytes(
     frameField.heartbeat,
@@ -90,7 +93,7 @@ export function writeHeartbeat(to: WireWriter, beat: Heartbeat): void {
       })),
       echoedMark: 0n,
       promisesHeld: false,
-      clockMs: 0n,
+      clockMs: BigInt(clockMs),
     }).finish(),
   );
 }
