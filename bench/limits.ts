@@ -16,6 +16,9 @@ export const limits = {
   readyTimeoutMs: 30_000,
   /** All copies in sync and led by the first of the assignment: leaders go back 30 s after their node came back in sync. */
   wholeTimeoutMs: 90_000,
+  /** A round is begun anew so often when a leader changed in it, after a rest: then the store can't do it at all. */
+  disturbedMax: 5,
+  disturbedRestMs: 3_000,
   /** How often a cluster is asked that changes: cheap against what it does meanwhile. */
   clusterPollMs: 50,
   /** Answers of the program that writes: a check reads every key, at a store that may be away for 20 s. */

@@ -1,4 +1,6 @@
 /** What copies cost: writes that several processes hold before they are answered, in turn with the peers. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { BenchError } from '../errors.ts';
 import { buildGenerator } from '../generator/build.ts';
 import { measureWithOurs } from '../generator/figures.ts';
 import { runLoad } from '../generator/run.ts';
@@ -66,33 +68,69 @@ export const replication = command({
       context.progress(`storing ${settings.keys} keys in ${contender.title}`);
       const fill = { operation: 'load', connections: 8, pipeline: '16', salt: 0 } as const;
       const { keys, value: valueBytes } = settings;
-      await runLoad(program, { ...contender.load, ...fill, keys, valueBytes });
+      await undisturbed(context, () =>
+        runLoad(program, { ...contender.load, ...fill, keys, valueBytes }),
+      );
     }
     const rows: Row[] = [];
+    let disturbed = 0;
     for (const load of settings.loads) {
       const [operation = 'set', connections = '50', pipeline = '1'] = load.split('/');
       const turns = await runTurns(contenders, settings, async (contender, round) => {
-        const figures = await measureWithOurs(program, {
-          ...contender.load,
-          operation: operation === 'get' ? 'get' : 'set',
-          pid: contender.pids,
-          connections: Math.max(Number(connections), rangesOf(contender)),
-          pipeline,
-          keys: settings.keys,
-          valueBytes: settings.value,
-          seconds: settings.seconds,
-          warmupSeconds: Math.min(0.5, settings.seconds),
-          seed: round + 1,
-          salt: 1 + ((rows.length * settings.rounds + round) % (limits.salts - 1)),
-        });
+        const begun = rows.length * settings.rounds + round;
+        const measured = await undisturbed(context, () =>
+          measureWithOurs(program, {
+            ...contender.load,
+            operation: operation === 'get' ? 'get' : 'set',
+            pid: contender.pids,
+            connections: Math.max(Number(connections), rangesOf(contender)),
+            pipeline,
+            keys: settings.keys,
+            valueBytes: settings.value,
+            seconds: settings.seconds,
+            warmupSeconds: Math.min(0.5, settings.seconds),
+            seed: round + 1,
+            salt: 1 + (begun % (limits.salts - 1)),
+          }),
+        );
+        const { result: figures } = measured;
+        disturbed += measured.disturbed;
         context.progress(`${load} ${contender.title}: ${perSecond(figures.perSecond)}/s`);
         return figures;
       });
       rows.push({ load, contenders: turns });
     }
-    return { text: describe(rows), data: { settings, rows }, svg: plot(rows) };
+    const note =
+      disturbed === 0
+        ? ''
+        : `\n${disturbed} rounds were begun anew: a leader changed in them, as where a machine has too much to do.`;
+    return {
+      text: `${describe(rows)}${note}`,
+      data: { settings, rows, disturbed },
+      svg: plot(rows),
+    };
   },
 });
+
+/** What a server says then. A wrong value is never one of them. */
+const leaderChanged = /got "-(UNKNOWN|MOVED|CLUSTERDOWN|NOREPLICAS|TRYAGAIN)\b|closed a connection/;
+
+/** Again when a leader changed meanwhile, as on an overloaded machine. */
+async function undisturbed<Result>(
+  { progress }: Context,
+  run: () => Promise<Result>,
+): Promise<{ readonly result: Result; readonly disturbed: number }> {
+  for (let disturbed = 0; ; disturbed++) {
+    try {
+      return { result: await run(), disturbed };
+    } catch (error) {
+      const changed = error instanceof BenchError && leaderChanged.test(error.message);
+      if (!changed || disturbed === limits.disturbedMax) throw error;
+      progress(`begun anew: ${error.message}`);
+      await delay(limits.disturbedRestMs);
+    }
+  }
+}
 
 /** One connection reaches one node: with the leaders spread there must be one for each. */
 function rangesOf({ load: { route } }: Contender): number {

@@ -89,7 +89,10 @@ export async function startRdbCluster(shape: RdbShape): Promise<Contender> {
   const where = leaders === 'one' ? 'one leads' : 'leaders spread';
   return {
     title: `r_db ${await projectVersion()}, ${nodes} nodes, factor ${factor}, ${where}`,
-    load: { route: routeOf(cluster), protocol: 'resp' },
+    // As it is when it is asked for: leaders may have moved on an overloaded machine.
+    get load() {
+      return { route: routeOf(cluster), protocol: 'resp' as const };
+    },
     pids: cluster.nodes.flatMap(({ pid }) => pid ?? []),
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   };
