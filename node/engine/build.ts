@@ -2,11 +2,19 @@
  * Compiles `assembly/` to `build/engine.wasm`: `npm run build -w @r-db/node`. Does nothing when the
  * result is newer than all it is made of.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
-import { type BuildVariant, constantsSource } from './constants.ts';
+import { type BuildVariant, breakableSource, constantsSource } from './constants.ts';
 import { assertModuleShape } from './module-shape.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -74,7 +82,9 @@ export async function compileEngine(options: CompileOptions = {}): Promise<Uint8
       readFile(name, base) {
         if (name === generated) return constants;
         const path = join(base, name);
-        return existsSync(path) ? readFileSync(path, 'utf8') : null;
+        if (!existsSync(path)) return null;
+        const text = readFileSync(path, 'utf8');
+        return options.variant?.breakable === true ? breakableSource(text) : text;
       },
       writeFile(name, contents) {
         if (name.endsWith('.wasm') && typeof contents !== 'string') binary = contents;
@@ -100,7 +110,10 @@ export async function variantModule(
   const file = join(here, 'build', `variant-${name}.wasm`);
   if (!existsSync(file) || statSync(file).mtimeMs <= newestSource()) {
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, await compileEngine({ variant, fast: true }));
+    // Several test files may want it at once, in processes of their own: the last rename wins.
+    const unfinished = `${file}.${process.pid}`;
+    writeFileSync(unfinished, await compileEngine({ variant, fast: true }));
+    renameSync(unfinished, file);
   }
   return new WebAssembly.Module(readFileSync(file));
 }

@@ -30,13 +30,29 @@ export const breakableReplicatedRules = [
   /** A rollback leaves what it found on the hidden side. */
   'SKIP_ROLLBACK',
 ] as const;
-export type BreakableRule =
-  | (typeof breakableRules)[number]
-  | (typeof breakableReplicatedRules)[number];
+const rules = [...breakableRules, ...breakableReplicatedRules] as const;
+export type BreakableRule = (typeof rules)[number];
+
+/** A free word of an arena's first page, where a breakable build looks up which rule it breaks; 0: none. */
+const brokenRuleAddress = 4064;
+
+/** From now on the threads of an arena, made with a breakable build, break the rule. */
+export function breakRule(memory: WebAssembly.Memory, rule: BreakableRule): void {
+  new Uint32Array(memory.buffer, brokenRuleAddress, 1)[0] = rules.indexOf(rule) + 1;
+}
+
+/** Source of the assembly for a breakable build: where a rule's constant is used, the word is asked. */
+export function breakableSource(text: string): string {
+  return text.replaceAll(/\bBREAK_([A-Z_]+)\b(?! ?[,}])/g, (use, name) => {
+    const rule = (rules as readonly string[]).indexOf(name);
+    return rule < 0 ? use : `(load<u32>(${brokenRuleAddress}) == ${rule + 1})`;
+  });
+}
 
 /** What a build of the assembly may differ in; the released one has all defaults. */
 export interface BuildVariant {
-  readonly breaks?: BreakableRule;
+  /** Breaks a rule on order (`breakRule`): one build for all of them, since compiling takes seconds. */
+  readonly breakable?: boolean;
   /** Fills freed memory, so that a late reader does not find it unchanged by luck. */
   readonly poisonFreed?: boolean;
   /** Readers lose their processor now and then while they hold a record. */
@@ -102,9 +118,7 @@ export function constantsSource(variant: BuildVariant = {}): string {
   operationStatuses.forEach((status, index) => {
     constant(`STATUS_${status.toUpperCase().replaceAll('-', '_')}`, 'i32', index);
   });
-  for (const rule of [...breakableRules, ...breakableReplicatedRules]) {
-    constant(`BREAK_${rule}`, 'bool', variant.breaks === rule);
-  }
+  for (const rule of rules) constant(`BREAK_${rule}`, 'bool', false);
   constant('POISON_FREED', 'bool', variant.poisonFreed === true);
   constant('PAUSE_READERS', 'bool', variant.pauseReaders === true);
   return `${lines.join('\n')}\n`;

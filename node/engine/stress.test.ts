@@ -1,15 +1,15 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { variantModule } from './build.ts';
 import { breakableReplicatedRules, breakableRules } from './constants.ts';
 import { runGatherStress } from './testing/gather-stress.ts';
 import { runStress } from './testing/stress.ts';
+import { breakableModule } from './testing/variants.ts';
 
 describe('engine under several threads', function () {
   this.timeout(40_000);
 
   it('shows no torn, lost, stale or freed record, with instances made under load', async () => {
-    const module = await variantModule('paused', { poisonFreed: true, pauseReaders: true });
+    const module = await breakableModule();
     const { violations, commands } = await runStress({
       module,
       readers: 2,
@@ -36,18 +36,14 @@ describe('engine under several threads', function () {
   describe('notices a build that breaks', () => {
     for (const rule of breakableRules) {
       it(rule, async () => {
-        const name = rule.toLowerCase();
-        const module = await variantModule(name, {
-          breaks: rule,
-          poisonFreed: true,
-          pauseReaders: true,
-        });
         const { violations } = await runStress({
-          module,
+          module: await breakableModule(),
+          breaks: rule,
           readers: 2,
           writers: 1,
           pairs: 4,
-          durationMs: 8000,
+          // Ends with the first thing that it notices; the rest is for busy machines.
+          durationMs: 20_000,
         });
         expect(violations).to.have.length.greaterThan(0);
       });
@@ -59,7 +55,7 @@ describe('engine with several copies under several threads', function () {
   this.timeout(40_000);
 
   it('shows nothing uncommitted, loses nothing, and a follower is its equal', async () => {
-    const module = await variantModule('paused', { poisonFreed: true, pauseReaders: true });
+    const module = await breakableModule();
     const result = await runGatherStress({
       module,
       readers: 1,
@@ -75,17 +71,14 @@ describe('engine with several copies under several threads', function () {
   describe('notices a build that breaks', () => {
     for (const rule of breakableReplicatedRules) {
       it(rule, async () => {
-        const module = await variantModule(rule.toLowerCase(), {
-          breaks: rule,
-          poisonFreed: true,
-          pauseReaders: true,
-        });
         const { violations } = await runGatherStress({
-          module,
+          module: await breakableModule(),
+          breaks: rule,
           readers: 1,
           writers: 2,
           pairs: 4,
-          durationMs: 8000,
+          // Ends with the first thing that it notices; the rest is for busy machines.
+          durationMs: 20_000,
         });
         expect(violations).to.have.length.greaterThan(0);
       });

@@ -2,6 +2,7 @@
  * Where things lie in an arena: a tour.
  *
  *   64         Header: state of the set-up, options, allocator, hash secrets
+ *   4,064      in test builds, the rule that is broken (constants.ts)
  *   4,096      sections: one pair of cache lines for each thread (twin/sections.ts)
  *   16,384     texts of replies, CRC tables, command table: written once by the set-up
  *   40,960     Shard: one of 512 bytes for each shard: control block, lock, twin (twin/shard.ts)

@@ -1,6 +1,7 @@
 /** Runs writers that gather, readers and a home over one arena, in threads of their own, for a bounded time. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { type BreakableRule, breakRule } from '../constants.ts';
 import { attachEngine, createArena } from '../engine.ts';
 import type { GatherOrder, GatherReport } from './gather-worker.ts';
 import { contents, defaultOptions, type Harness, lead, leadAll } from './harness.ts';
@@ -18,6 +19,8 @@ export interface GatherStressResult {
 
 export async function runGatherStress(options: {
   readonly module: WebAssembly.Module | undefined;
+  /** Of a breakable module. */
+  readonly breaks?: BreakableRule;
   readonly readers: number;
   readonly writers: number;
   readonly pairs: number;
@@ -27,6 +30,9 @@ export async function runGatherStress(options: {
   const threads = 1 + writers + readers;
   const arena = createArena({ ...defaultOptions, threads, shards }, options.module);
   const follower = createArena({ ...defaultOptions, threads: 2, shards }, options.module);
+  if (options.breaks !== undefined) {
+    for (const { memory } of [arena, follower]) breakRule(memory, options.breaks);
+  }
   const main = attachEngine(arena, threads);
   const mainFollower = attachEngine(follower, 2);
   leadAll(main);

@@ -1,12 +1,15 @@
 /** Runs readers and writers over one arena, in threads of their own, for a bounded time. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { type BreakableRule, breakRule } from '../constants.ts';
 import { attachEngine, createArena } from '../engine.ts';
 import { defaultOptions, leadAll } from './harness.ts';
 import type { StressOrder, StressReport } from './stress-worker.ts';
 
 export interface StressOptions {
   readonly module: WebAssembly.Module | undefined;
+  /** Of a breakable module. */
+  readonly breaks?: BreakableRule;
   readonly readers: number;
   readonly writers: number;
   readonly pairs: number;
@@ -24,6 +27,7 @@ export async function runStress(options: StressOptions): Promise<StressResult> {
   const { readers, writers, pairs } = options;
   const threads = readers + writers;
   const arena = createArena({ ...defaultOptions, threads, shards: 2 }, options.module);
+  if (options.breaks !== undefined) breakRule(arena.memory, options.breaks);
   const main = attachEngine(arena, threads);
   leadAll(main);
   const shared = new SharedArrayBuffer(4 * (pairs + 1));

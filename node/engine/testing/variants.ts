@@ -11,3 +11,8 @@ export function narrowModule(): Promise<WebAssembly.Module> {
 export function poisonModule(): Promise<WebAssembly.Module> {
   return variantModule('poison', { poisonFreed: true });
 }
+
+/** Breaks rules on order; readers lose their processor while they hold a record. */
+export function breakableModule(): Promise<WebAssembly.Module> {
+  return variantModule('breakable', { breakable: true, poisonFreed: true, pauseReaders: true });
+}
