@@ -39,6 +39,7 @@ export const breakableRules = {
   'minimum-of-maximal': 'minInSyncReplicas is counted on minimal, not on maximal',
   'minimum-of-confirmed': 'minInSyncReplicas is counted without unresolved removals',
   'minimum-at-start-only': 'minInSyncReplicas must still hold when a batch commits',
+  'fresh-without-promises': 'a leader says how far it committed only while it holds all promises',
   'lease-anew-by-some': 'a Lease is made anew only after every node has answered',
   'lease-anew-outside-set': 'the set of a Lease made anew is of the newest set that is known',
   'retry-executed-again': 'a write that is sent again gets its first answer',

@@ -37,6 +37,7 @@ export const profileOf: Readonly<Record<BreakableRule, ProfileName>> = {
   'minimum-of-maximal': 'minimum',
   'minimum-of-confirmed': 'minimum',
   'minimum-at-start-only': 'minimum',
+  'fresh-without-promises': 'replicas',
   'lease-anew-by-some': 'deleted',
   'lease-anew-outside-set': 'deleted',
   'retry-executed-again': 'retries',

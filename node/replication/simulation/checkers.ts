@@ -18,8 +18,12 @@ export class ShardChecker {
   lost = false;
   operations = 0;
 
-  constructor(shard: number) {
+  /** When this generation of the shard began. */
+  readonly sinceMs: number;
+
+  constructor(shard: number, sinceMs: number) {
     this.shard = shard;
+    this.sinceMs = sinceMs;
   }
 
   leads(self: Incarnation, epoch: number): void {

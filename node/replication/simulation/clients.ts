@@ -28,6 +28,8 @@ export interface ClientOptions {
   readonly slowReadMs: number;
   /** Part of the clients whose writes carry request IDs. */
   readonly retrying: number;
+  /** Part of reads that any replica may serve: their bound of staleness is what it says of itself. */
+  readonly anyReplica: number;
   /** Part of writes that increment. */
   readonly increments: number;
   /** Part of answers to writes that get lost; how long a client may wait for one before it asks again. */
@@ -88,14 +90,19 @@ export class Clients {
 
   #operate(session: SessionClient | undefined, then: () => void): void {
     const { random } = this.#cluster.world;
-    const { keys, reads, slowReadMs, increments } = this.#options;
+    const { keys, reads, anyReplica, slowReadMs, increments } = this.#options;
     const shard = Math.floor(random() * this.#cluster.options.shards);
     const counting = increments > 0 && random() < increments;
     const key = counting ? counter : `k${Math.floor(random() * keys)}`;
     if (random() < reads) {
-      const target = this.#target(shard);
-      const slowMs = random() < 0.2 ? random() * slowReadMs : 0.1;
-      if (target !== undefined) this.read(target, shard, key, slowMs);
+      if (random() < anyReplica) {
+        const target = pick(this.#cluster.processes, random);
+        if (target !== undefined) this.#readAny(target, shard, key);
+      } else {
+        const target = this.#target(shard);
+        const slowMs = random() < 0.2 ? random() * slowReadMs : 0.1;
+        if (target !== undefined) this.read(target, shard, key, slowMs);
+      }
       then();
     } else {
       const write = this.#write(shard, key, counting);
@@ -122,14 +129,30 @@ export class Clients {
     const checker = this.#cluster.checker(shard);
     this.#reach(target, () =>
       target.replica(shard)?.read(key, slowMs, (answer) => {
-        if (answer === undefined) return;
-        this.done++;
-        const { value } = answer;
-        const endMs = clock.nowMs;
-        if (key !== counter) checker.record(key, { kind: 'read', value, startMs, endMs });
-        else checker.count({ kind: 'read', value: Number(value ?? 0), startMs, endMs });
+        if (answer !== undefined) this.#sawValue(checker, key, answer.value, startMs);
       }),
     );
+  }
+
+  /** Such a read is as one that began when the data was fresh for certain. */
+  #readAny(target: Process, shard: number, key: string): void {
+    const checker = this.#cluster.checker(shard);
+    this.#reach(target, () => {
+      const answer = target.replica(shard)?.readStale(key);
+      if (answer === undefined) return;
+      const { value, asOfMs } = answer;
+      // A little earlier: times of two clocks are compared.
+      const sinceMs = target.trueMs(asOfMs) - 0.001;
+      // Of an earlier generation, before this one began.
+      if (sinceMs >= checker.sinceMs) this.#sawValue(checker, key, value, sinceMs);
+    });
+  }
+
+  #sawValue(checker: ShardChecker, key: string, value: string | undefined, startMs: number): void {
+    this.done++;
+    const endMs = this.#cluster.world.clock.nowMs;
+    if (key !== counter) checker.record(key, { kind: 'read', value, startMs, endMs });
+    else checker.count({ kind: 'read', value: Number(value ?? 0), startMs, endMs });
   }
 
   #write(shard: number, key: string, counting: boolean): PendingWrite {

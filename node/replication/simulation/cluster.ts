@@ -66,7 +66,7 @@ export class Cluster {
     });
     for (let shard = 0; shard < options.shards; shard++) {
       this.store.create(shard, { assignment: this.assignmentOf(shard) });
-      this.#checkers.push(new ShardChecker(shard));
+      this.#checkers.push(new ShardChecker(shard, 0));
     }
   }
 
@@ -179,6 +179,6 @@ export class Cluster {
 
   /** The next generation of a shard that was lost begins. */
   reborn(shard: number): void {
-    this.#checkers[shard] = new ShardChecker(shard);
+    this.#checkers[shard] = new ShardChecker(shard, this.world.clock.nowMs);
   }
 }

@@ -128,7 +128,9 @@ export class Operator {
     const holders = members.filter(({ last }) => best !== undefined && order(last, best) === 0);
     const inSync = holders.map(({ self }) => self);
     world.note(() => `operator: Lease of shard ${shard} anew, set=${inSync}`);
-    const isLost = inSync.length === 0 && newest.inSync.length > 0;
+    // Nobody holds anything. Even if the newest known Lease was free: one that was stored later, and that nobody
+    // alive has seen, may have had a leader.
+    const isLost = inSync.length === 0;
     if (isLost) {
       const checker = checkers[shard];
       if (checker !== undefined && !checker.lost) this.#cluster.lost++;

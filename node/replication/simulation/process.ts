@@ -71,6 +71,11 @@ export class Process {
     return this.#offsetMs + this.cluster.world.clock.nowMs * this.#rate;
   }
 
+  /** True time at a moment of this node's clock. */
+  trueMs(ownMs: number): number {
+    return (ownMs - this.#offsetMs) / this.#rate;
+  }
+
   /** This node's wall clock, some seconds off. */
   get wallMs(): number {
     return epochMs + this.#wallOffsetMs + this.cluster.world.clock.nowMs;
@@ -183,7 +188,8 @@ export class Process {
 
   heartbeat(from: Incarnation, beat: Heartbeat): void {
     const asked: Replica[] = [];
-    const answer = this.#heartbeats.get(from)?.received(beat, this.nowMs, (row, peer, untilMs) => {
+    const beats = this.#heartbeats.get(from);
+    const answer = beats?.received(beat, this.nowMs, (row, peer, untilMs) => {
       const replica = this.replica(row.shard);
       if (replica === undefined) return { epoch: row.epoch, reason: 'generation' };
       asked.push(replica);
@@ -191,7 +197,8 @@ export class Process {
     });
     // A promise that was given moves the time of a campaign.
     for (const replica of asked) replica.setWake();
-    if (answer === undefined) return;
+    if (beats === undefined || answer === undefined) return;
+    for (const row of beats.freshness(beat)) this.replica(row.shard)?.core.freshIf(row);
     this.cluster.connections.send(this, from, (to) => to.heartbeatAnswered(this.self, answer));
   }
 
@@ -203,6 +210,13 @@ export class Process {
     for (const { shard, epoch } of answer.refused) {
       this.replica(shard)?.step({ kind: 'promise-refused', by: from, epoch });
     }
+  }
+
+  #committedIfHeld(shard: number, nowMs: number): number | undefined {
+    const core = this.replica(shard)?.core;
+    const { broken } = this.cluster.world;
+    if (broken === 'fresh-without-promises') return core?.positions.applied.sequence;
+    return core?.committedIfHeld(nowMs);
   }
 
   #observe(shard: number, event: LeaseEvent): void {
@@ -247,7 +261,7 @@ export class Process {
     const { nowMs } = this;
     let dueMs = Number.POSITIVE_INFINITY;
     for (const [to, beats] of this.#heartbeats) {
-      const beat = beats.beat(nowMs);
+      const beat = beats.beat(nowMs, (shard) => this.#committedIfHeld(shard, nowMs));
       if (beat !== undefined) {
         this.cluster.connections.send(this, to, (peer) => peer.heartbeat(this.self, beat));
       }

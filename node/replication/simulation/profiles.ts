@@ -42,6 +42,8 @@ export interface Profile {
   readonly astray: number;
   readonly reads: number;
   readonly slowReadMs: number;
+  /** Part of reads that any replica serves. */
+  readonly anyReplica: number;
   /** Part of the clients that send writes again, part of writes that increment; sessions that a shard keeps. */
   readonly retrying: number;
   readonly increments: number;
@@ -96,6 +98,7 @@ const general: Profile = {
   astray: 0.2,
   reads: 0.5,
   slowReadMs: 20,
+  anyReplica: 0.1,
   retrying: 0.5,
   increments: 0.2,
   answersLost: 0.05,
@@ -181,6 +184,16 @@ export const profiles = {
     faults: { cut: 0.1, heal: 0.06, isolate: 0.02, 'isolate-leader': 0.04 },
     lost: 0,
     late: 0,
+  },
+  /** Reads of any replica, while leaders are cut off and others lead. */
+  replicas: {
+    ...aimed,
+    faults: { cut: 0.05, heal: 0.06, 'isolate-leader': 0.04, 'pause-leader': 0.03, crash: 0.02 },
+    isolateDeposed: 0.5,
+    anyReplica: 0.8,
+    reads: 0.6,
+    keys: 1,
+    clientPauseMs: 40,
   },
   pauses: {
     ...aimed,

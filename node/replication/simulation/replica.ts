@@ -112,6 +112,14 @@ export class Replica {
     });
   }
 
+  /** Of this copy, whoever leads: the value, and since when by this node's clock it may be old. */
+  readStale(
+    key: string,
+  ): { readonly value: string | undefined; readonly asOfMs: number } | undefined {
+    const asOfMs = this.core.freshAsOfMs;
+    return asOfMs === undefined ? undefined : { value: this.data.get(key)?.value, asOfMs };
+  }
+
   #carryOut(effect: Effect): void {
     const { cluster, self, node } = this.#process;
     const writer = this.#writer;
@@ -147,9 +155,14 @@ export class Replica {
       case 'install-cut':
         writer.install(effect.cut);
         break;
+      case 'end-snapshot':
+        writer.installSessions(effect.sessions);
+        break;
       case 'take-cut': {
         const { to, snapshot } = effect;
-        answered({ kind: 'cut', to, snapshot, cut: writer.cut(to, snapshot) });
+        const cut = writer.cut(to, snapshot);
+        if (cut !== undefined) answered({ kind: 'cut', to, snapshot, cut });
+        else answered({ kind: 'cut', to, snapshot, cut, sessions: writer.sessions });
         break;
       }
       case 'create-data':

@@ -36,9 +36,6 @@ interface Batch extends Gathered {
 const queueMax = 16;
 /** Longest time that a batch is gathered. */
 const gatherMs = 1;
-/** What a cut holds. */
-const records = 0;
-const sessionTable = 1;
 
 export class Writer {
   readonly #process: Process;
@@ -54,7 +51,6 @@ export class Writer {
   #batch: Batch | undefined;
   /** How often the core asked for the end of writes: each is answered as soon as what is gathered is given. */
   #stops = 0;
-  readonly #tablesCut = new Set<string>();
 
   constructor(process: Process, replica: Replica) {
     this.#process = process;
@@ -147,24 +143,25 @@ export class Writer {
   clear(): void {
     this.#engine.clear();
     this.#sessions.clear();
-    this.#tablesCut.clear();
   }
 
   cut(to: string, snapshot: number): Uint8Array | undefined {
     const changes = this.#engine.cut(to, snapshot);
-    if (changes !== undefined) return cutOf(records, sealed(changes));
-    const name = `${to} ${snapshot}`;
-    if (this.#tablesCut.has(name)) return undefined;
-    this.#tablesCut.add(name);
-    return cutOf(sessionTable, this.#sessions.encode());
+    return changes === undefined ? undefined : sealed(changes);
   }
 
   install(cut: Uint8Array): void {
-    const content = cut.subarray(1);
-    if (cut[0] === records) this.#engine.apply(unsealed(content));
-    else if (this.#process.cluster.world.broken !== 'snapshot-without-sessions') {
-      this.#sessions.replace(content);
-    }
+    this.#engine.apply(unsealed(cut));
+  }
+
+  /** The table of sessions, as committed. */
+  get sessions(): Uint8Array {
+    return this.#sessions.encode();
+  }
+
+  installSessions(table: Uint8Array): void {
+    if (this.#process.cluster.world.broken === 'snapshot-without-sessions') return;
+    this.#sessions.replace(table);
   }
 
   /** False: it has its answer, or waits for it. */
@@ -242,11 +239,4 @@ function answer({ writes, changes }: Gathered): void {
   for (const [index, { done }] of writes.entries()) {
     done({ kind: 'done', value: changes[index]?.value ?? '' });
   }
-}
-
-function cutOf(kind: number, content: Uint8Array): Uint8Array {
-  const cut = new Uint8Array(1 + content.length);
-  cut[0] = kind;
-  cut.set(content, 1);
-  return cut;
 }
