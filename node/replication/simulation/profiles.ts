@@ -203,6 +203,9 @@ export const profiles = {
   /** Leaders change by hand-over, of unknown fate; the old one learns of it last. */
   handovers: {
     ...aimed,
+    retrying: 0,
+    increments: 0,
+    anyReplica: 0,
     faults: { 'hand-over': 0.12, cut: 0.01, heal: 0.05 },
     isolateDeposed: 0.8,
     lost: 0.2,
@@ -231,6 +234,9 @@ export const profiles = {
   /** Campaigns of unknown fate against leaders that come back meanwhile. */
   campaigns: {
     ...aimed,
+    retrying: 0,
+    increments: 0,
+    anyReplica: 0,
     faults: { 'isolate-leader': 0.06, heal: 0.02 },
     isolateDeposed: 0.8,
     cutLate: 0,
