@@ -20,6 +20,8 @@ import type { Totals } from './support/reporter.ts';
 
 /** Enough to see that it works; the figures in the docs are of 30. */
 const killsDefault = 3;
+/** The product's default. */
+const promiseMsDefault = 1000;
 const figuresPage = 'docs/guarantees.md';
 
 const usage = `Usage: npm run e2e [-- OPTIONS]
@@ -28,6 +30,8 @@ const usage = `Usage: npm run e2e [-- OPTIONS]
   --kubeconfig FILE  an existing cluster (its hosts must have the image); without the tests of faults
   --image NAME       with --kubeconfig: the image's name there
   --kills N          how often a leader is killed (${killsDefault}); more give better figures
+  --promise MS       failover.promiseMilliseconds of the clusters that faults are tried on (${promiseMsDefault});
+                     a machine that is busy with other things needs more
   --figures          write what was measured into ${figuresPage}
 `;
 
@@ -55,6 +59,7 @@ async function main(): Promise<number> {
       kubeconfig: { type: 'string' },
       image: { type: 'string' },
       kills: { type: 'string', default: `${killsDefault}` },
+      promise: { type: 'string', default: `${promiseMsDefault}` },
       figures: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -64,14 +69,17 @@ async function main(): Promise<number> {
     return 0;
   }
   const kills = Number(values.kills);
-  if (!Number.isInteger(kills) || kills < 1) throw new ClusterError('--kills: a whole number');
+  const promiseMs = Number(values.promise);
+  for (const [name, value] of Object.entries({ kills, promise: promiseMs })) {
+    if (!Number.isInteger(value) || value < 1) throw new ClusterError(`--${name}: a whole number`);
+  }
   const reports = join(checkout, 'build', 'e2e', new Date().toISOString().replace(/[:.]/g, '-'));
   mkdirSync(reports, { recursive: true });
   const grep = values.grep === undefined ? [] : ['--grep', values.grep];
   if (values.kubeconfig !== undefined) {
     const kubeconfig = resolve(process.env['INIT_CWD'] ?? '.', values.kubeconfig);
     const image = values.image ?? productName(checkout);
-    return await onExisting(kubeconfig, image, { reports, kills }, grep);
+    return await onExisting(kubeconfig, image, { reports, kills, promiseMs }, grep);
   }
   const image = productName(checkout);
   const writeFigures = values.figures;
@@ -80,7 +88,7 @@ async function main(): Promise<number> {
   try {
     return await runTests(
       {
-        ...{ kind: 'own', layout, reports, kills, writeFigures },
+        ...{ kind: 'own', layout, reports, kills, promiseMs, writeFigures },
         ...{ image, imageId: loadedImages(layout)[image] ?? '' },
         ...{ kubeconfig: inState.kubeconfig(layout, 'admin') },
         ...{ kube: binaries.kube, helm: binaries.helm, judge: binaries.judge },
@@ -95,7 +103,7 @@ async function main(): Promise<number> {
 async function onExisting(
   kubeconfig: string,
   image: string,
-  options: { readonly reports: string; readonly kills: number },
+  options: Pick<TestEnvironment, 'reports' | 'kills' | 'promiseMs'>,
   grep: readonly string[],
 ): Promise<number> {
   if (!existsSync(kubeconfig)) throw new ClusterError(`--kubeconfig: there is no ${kubeconfig}`);

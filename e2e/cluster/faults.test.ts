@@ -41,8 +41,27 @@ describe('rules of a cut', () => {
     );
   });
 
+  it('drop what goes from pod to pod, on one host as well', () => {
+    expect(rules('10.248.1.5', '10.248.1.6')).to.deep.equal([
+      'rdb-n1 -s 10.248.1.5/32 -d 10.248.1.6/32',
+    ]);
+    expect(rules('10.248.1.5', 'n2')).to.deep.equal(['rdb-n2 -s 10.248.1.5/32']);
+    expect(rules('n1', '10.248.2.9')).to.deep.equal([
+      'rdb-n2 -s 10.249.0.11/32 -d 10.248.2.9/32',
+      'rdb-n2 -s 10.248.1.0/24 -d 10.248.2.9/32',
+    ]);
+    expect(rules('10.248.3.4', 'all')).to.deep.equal(
+      ['rdb-cp', 'rdb-n1', 'rdb-n2'].map((namespace) => `${namespace} -s 10.248.3.4/32`),
+    );
+    expect(rules('all', '10.248.3.4')).to.deep.equal(['rdb-n3 -i eth0 -d 10.248.3.4/32']);
+    expect(rules('10.248.3.4', 'api')[0]).to.equal('rdb-cp -s 10.248.3.4/32 -p tcp --dport 6443');
+    expect(rules('api', '10.248.3.4')[0]).to.equal(
+      'rdb-n3 -s 10.249.0.1 -d 10.248.3.4/32 -p tcp --sport 6443',
+    );
+  });
+
   it('name places that there are', () => {
-    const message = 'cut: no place "n4"; there are n1, n2, n3, api and all';
+    const message = 'cut: no place "n4"; there are n1, n2, n3, pods\' addresses, api and all';
     for (const [from, to] of [
       ['n4', 'n1'],
       ['n1', 'n4'],
@@ -51,6 +70,7 @@ describe('rules of a cut', () => {
     ] as const) {
       expect(() => dropRules({ from, to })).to.throw(message);
     }
+    expect(() => dropRules({ from: '10.1.1.1', to: 'n1' })).to.throw('no place "10.1.1.1"');
     expect(() => dropRules({ from: 'api', to: 'all' })).to.throw('no place "api"');
     expect(() => dropRules({ from: 'n1', to: 'n1' })).to.throw('the same place');
   });

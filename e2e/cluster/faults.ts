@@ -3,11 +3,19 @@
  * is named. Clients in the control plane's namespace keep their way to the pods when the API server
  * is cut off: only its own connections are.
  */
+import { isIPv4 } from 'node:net';
 import { ClusterError } from './errors.ts';
-import { apiServerPort, controlPlane, hosts, inside, kubeletPort } from './layout.ts';
+import {
+  apiServerPort,
+  controlPlane,
+  type HostAddress,
+  hosts,
+  inside,
+  kubeletPort,
+} from './layout.ts';
 import { attempt, run } from './run.ts';
 
-/** `n1` and so on, `api` (the API server), `all` (everything else). */
+/** `n1` and so on, a pod's address, `api` (the API server), `all` (everything else). */
 export type Place = string;
 
 export interface Cut {
@@ -56,7 +64,7 @@ export async function cutsInForce(): Promise<readonly Cut[]> {
   const found = new Map<string, Cut>();
   for (const { namespace } of [controlPlane, ...hosts]) {
     const rules = await attempt([...iptables(namespace), '-S', 'PREROUTING']);
-    for (const [, from, to] of rules.stdout.matchAll(/--comment "?rdb-cut:(\w+):(\w+)"?/g)) {
+    for (const [, from, to] of rules.stdout.matchAll(/--comment "?rdb-cut:([\w.]+):([\w.]+)"?/g)) {
       if (from !== undefined && to !== undefined) found.set(`${from}:${to}`, { from, to });
     }
   }
@@ -67,15 +75,14 @@ export async function cutsInForce(): Promise<readonly Cut[]> {
 export function dropRules({ from, to }: Cut): readonly DropRule[] {
   if (from === to) throw new ClusterError(`cut: ${from} and ${to} are the same place`);
   const comment = ['-m', 'comment', '--comment', `rdb-cut:${from}:${to}`];
-  const others = (name: string) => hosts.filter((host) => host.name !== name);
   if (from === 'all') {
-    const drop = { namespace: hostOf(to).namespace, match: [...comment, '-i', 'eth0'] };
-    return [drop];
+    const target = targetOf(to);
+    return [{ ...target, match: [...comment, '-i', 'eth0', ...target.match] }];
   }
   if (to === 'all') {
-    const sources = sourcesOf(from);
-    return [controlPlane, ...others(from)].flatMap(({ namespace }) =>
-      sources.map((source) => ({ namespace, match: [...comment, '-s', source] })),
+    const others = hosts.filter((host) => host !== hostOf(from));
+    return [controlPlane, ...others].flatMap(({ namespace }) =>
+      sourcesOf(from).map((source) => ({ namespace, match: [...comment, '-s', source] })),
     );
   }
   if (to === 'api') {
@@ -88,15 +95,18 @@ export function dropRules({ from, to }: Cut): readonly DropRule[] {
       match(source, '--sport', `${kubeletPort}`),
     ]);
   }
+  const target = targetOf(to);
   if (from === 'api') {
     const match = (...port: readonly string[]) => ({
-      namespace: hostOf(to).namespace,
-      match: [...comment, '-s', controlPlane.address, '-p', 'tcp', ...port],
+      ...target,
+      match: [...comment, '-s', controlPlane.address, ...target.match, '-p', 'tcp', ...port],
     });
     return [match('--sport', `${apiServerPort}`), match('--dport', `${kubeletPort}`)];
   }
-  const { namespace } = hostOf(to);
-  return sourcesOf(from).map((source) => ({ namespace, match: [...comment, '-s', source] }));
+  return sourcesOf(from).map((source) => ({
+    ...target,
+    match: [...comment, '-s', source, ...target.match],
+  }));
 }
 
 /** `-D` lines that take our rules of a listing away. */
@@ -107,16 +117,29 @@ export function ourRules(listing: string): readonly (readonly string[])[] {
     .map((line) => line.replace(/^-A/, '-D').replaceAll('"', '').split(' '));
 }
 
-function sourcesOf(name: string): readonly string[] {
-  const host = hostOf(name);
-  return [`${host.address}/32`, host.pods];
+/** Addresses from which a place sends. */
+function sourcesOf(place: Place): readonly string[] {
+  const host = hostOf(place);
+  return host.name === place ? [`${host.address}/32`, host.pods] : [`${place}/32`];
 }
 
-function hostOf(name: string) {
-  const host = hosts.find((each) => each.name === name);
+/** Where what is sent to a place arrives, and what tells it from other arrivals there. */
+function targetOf(place: Place): DropRule {
+  const { name, namespace } = hostOf(place);
+  return { namespace, match: name === place ? [] : ['-d', `${place}/32`] };
+}
+
+/** The host of that name, or that of the pod with that address. */
+function hostOf(place: Place): HostAddress {
+  const host = hosts.find(({ name, pods }) => {
+    const network = pods.replace(/\.0\/24$/, '.');
+    return name === place || (isIPv4(place) && place.startsWith(network));
+  });
   if (host === undefined) {
     const names = hosts.map((each) => each.name).join(', ');
-    throw new ClusterError(`cut: no place "${name}"; there are ${names}, api and all`);
+    throw new ClusterError(
+      `cut: no place "${place}"; there are ${names}, pods' addresses, api and all`,
+    );
   }
   return host;
 }

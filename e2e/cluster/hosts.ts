@@ -136,6 +136,9 @@ nodeStatusUpdateFrequency: 5s
 nodeLeaseDurationSeconds: 15
 syncFrequency: 10s
 evictionHard: {memory.available: 100Mi}
+# What a test kills again and again starts again at once, not after minutes.
+featureGates: {KubeletCrashLoopBackOffMax: true}
+crashLoopBackOff: {maxContainerRestartPeriod: 1s}
 `;
 }
 

@@ -22,7 +22,7 @@ const usage = `Usage: npm run cluster -- COMMAND
   status                    what runs
   kubectl ARGS, helm ARGS   with the cluster's kubeconfig, in its network
   shell COMMAND             any command with KUBECONFIG set, in its network, its names resolved
-  cut FROM TO [--one-way]   drops packets between two of n1, n2, n3, api, all
+  cut FROM TO [--one-way]   drops packets between two of n1, n2, n3, a pod's address, api, all
   heal                      ends all cuts
 `;
 
@@ -118,7 +118,7 @@ async function cutBetween(args: readonly string[]): Promise<number> {
   });
   const [from, to, ...rest] = positionals;
   if (from === undefined || to === undefined || rest.length > 0) {
-    throw new ClusterError('cut FROM TO [--one-way]: two of n1, n2, n3, api, all');
+    throw new ClusterError("cut FROM TO [--one-way]: two of n1, n2, n3, a pod's address, api, all");
   }
   await running();
   await cut(from, to, { oneWay: values['one-way'] === true });

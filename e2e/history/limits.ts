@@ -1,10 +1,10 @@
 /** Bounds of the recorded clients and of the checks: unit in the name, the reason beside it. */
 
 /** Between two operations of a task over RESP: the resolution of a shard's unavailability. */
-export const respIntervalMs = 20;
+export const respIntervalMs = 40;
 
 /** gRPC calls cost ten times a RESP command, and the machine has other work. */
-export const grpcIntervalMs = 60;
+export const grpcIntervalMs = 100;
 
 /** An operation that is out so long makes its node suspect: a new process asks the other nodes meanwhile. */
 export const stuckMs = 150;

@@ -18,6 +18,8 @@ export interface TestEnvironment {
   readonly reports: string;
   /** How often a leader is killed. */
   readonly kills: number;
+  /** `failover.promiseMilliseconds` of the clusters that faults are tried on. */
+  readonly promiseMs: number;
 }
 
 /** The variable that holds it, as JSON. */

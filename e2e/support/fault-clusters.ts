@@ -1,5 +1,6 @@
 /** The clusters on which faults are tried: made once, shared by the tests, each whole again after its own. */
 import { makeCluster, nodePods } from './demo.ts';
+import { testEnvironment } from './environment.ts';
 import { deleteNamespace, makeNamespace } from './kubectl.ts';
 import { requireOperator } from './operator.ts';
 import type { FaultCluster } from './scene.ts';
@@ -19,7 +20,7 @@ const five: FaultCluster = {
  * What a shard that lost a replica may take in CI, where clients, three or five nodes and a whole Kubernetes share
  * two processors: several times what is measured, which docs/guarantees.md has. Safety has no such slack.
  */
-export const againWithinMs = 8_000;
+export const againWithinMs = 8 * testEnvironment().promiseMs;
 
 let emptied: Promise<void> | undefined;
 const made = new Map<string, Promise<FaultCluster>>();
@@ -38,7 +39,8 @@ export async function makeFaultCluster(cluster: FaultCluster, spec: object = {})
   emptied ??= empty();
   await emptied;
   const { name, nodes, shards, replicationFactor } = cluster;
-  await makeCluster(namespace, name, { nodes, shards, replicationFactor, ...spec });
+  const failover = { promiseMilliseconds: testEnvironment().promiseMs };
+  await makeCluster(namespace, name, { nodes, shards, replicationFactor, failover, ...spec });
 }
 
 function required(cluster: FaultCluster): Promise<FaultCluster> {

@@ -146,7 +146,8 @@ export class Scene {
     act: (before: readonly Shard[]) => Promise<void>,
     before?: readonly Shard[],
   ): Promise<void> {
-    const shards = before ?? (await this.shards());
+    // At the last moment: a set that has shrunk, or lost its leader, has met another fault already.
+    const shards = before ?? (await whole(this.cluster));
     const fromNs = nowNs();
     await act(shards);
     this.#strikes.push({ nodes, before: shards, fromNs, toNs: nowNs() });
@@ -226,13 +227,12 @@ function cutAt(history: readonly Operation[], atNs: bigint): readonly Operation[
 }
 
 /** Until the sets of all shards hold exactly as many living incarnations as there are to be copies. */
-export async function whole(cluster: FaultCluster): Promise<void> {
+export async function whole(cluster: FaultCluster): Promise<readonly Shard[]> {
   const { namespace, name, nodes, shards, replicationFactor } = cluster;
+  let found: readonly Shard[] = [];
   await untilAsked('all replicas are in sync', async () => {
-    const [found, living] = await Promise.all([
-      shardsOf(namespace, name),
-      incarnationsOf(namespace, name),
-    ]);
+    const living = await incarnationsOf(namespace, name);
+    found = await shardsOf(namespace, name);
     return (
       living.size === nodes &&
       found.length === shards &&
@@ -244,6 +244,7 @@ export async function whole(cluster: FaultCluster): Promise<void> {
       )
     );
   });
+  return found;
 }
 
 /** Like `until`, but the machine that is measured has better things to do than to answer all the time. */

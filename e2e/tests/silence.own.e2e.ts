@@ -1,0 +1,94 @@
+/** Nodes that live and are not heard: stopped, or cut off everything, the API server, or their peers. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import { after, afterEach, before, describe, it } from 'mocha';
+import { cut, heal } from '../cluster/faults.ts';
+import { hosts } from '../cluster/layout.ts';
+import { nodePods } from '../support/demo.ts';
+import { againWithinMs, requireThree } from '../support/fault-clusters.ts';
+import { kubectl } from '../support/kubectl.ts';
+import { type Pod, signalPod } from '../support/pods.ts';
+import { type FaultCluster, type Findings, Scene } from '../support/scene.ts';
+
+/** Long enough for every promise to run out several times; the node's connections stay open meanwhile. */
+const silentMs = 10_000;
+/** For faults that must disturb nobody. */
+const quietMs = 1_000;
+
+describe('nodes that fall silent', function nodesThatFallSilent() {
+  this.timeout(150_000);
+  let three: FaultCluster;
+  before(async () => {
+    three = await requireThree();
+  });
+  afterEach(async () => {
+    await heal();
+    for (const pod of await nodePods(three.namespace, three.name)) signalPod(pod, 'SIGCONT');
+  });
+  after(() => kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'nodes', '--all'));
+
+  /** A node that leads is silenced for a while. */
+  const silence = (
+    title: string,
+    begin: (pod: Pod) => Promise<void> | void,
+    end: (pod: Pod) => Promise<void> | void = heal,
+  ): Promise<Findings> =>
+    Scene.play(title, three, async (scene) => {
+      const pod = await scene.leadingPod();
+      await scene.strike([pod.metadata.name], async () => {
+        await begin(pod);
+        await sleep(silentMs);
+        await end(pod);
+        await scene.whole();
+      });
+    });
+  const others = ({ spec }: Pod) => hosts.filter(({ name }) => name !== spec.nodeName);
+
+  it('a leader that is stopped for 10 s', async () => {
+    const findings = await silence(
+      'SIGSTOP of a leader for 10 s',
+      (pod) => signalPod(pod, 'SIGSTOP'),
+      (pod) => signalPod(pod, 'SIGCONT'),
+    );
+    expectBelow(findings, againWithinMs);
+  });
+
+  it('a leader that is cut off everything for 10 s', async () => {
+    const findings = await silence('network of a leader cut for 10 s', ({ spec }) =>
+      cut(spec.nodeName, 'all'),
+    );
+    expectBelow(findings, againWithinMs);
+  });
+
+  it('a leader that is cut off the API server for 10 s: nobody notices', async () => {
+    const findings = await silence('way to the API server cut for 10 s', ({ spec }) =>
+      cut(spec.nodeName, 'api'),
+    );
+    expectBelow(findings, quietMs);
+  });
+
+  it('a leader that is cut off its peers for 10 s', async () => {
+    await silence('way to the peers cut for 10 s', async (pod) => {
+      for (const { name } of others(pod)) await cut(pod.spec.nodeName, name);
+    });
+  });
+
+  it('a leader that its peers do not hear for 10 s', async () => {
+    await silence('way to the peers cut one way (leader not heard) for 10 s', async (pod) => {
+      for (const { name } of others(pod)) await cut(pod.spec.nodeName, name, { oneWay: true });
+    });
+  });
+
+  it('a leader that does not hear its peers for 10 s', async () => {
+    await silence('way to the peers cut one way (leader deaf) for 10 s', async (pod) => {
+      for (const { name } of others(pod)) await cut(name, pod.spec.nodeName, { oneWay: true });
+    });
+  });
+});
+
+function expectBelow({ figures }: Findings, ms: number): void {
+  for (const [role, { reads, writes }] of figures) {
+    expect(reads.maxMs, `reads of shards that lost ${role}`).to.be.below(ms);
+    expect(writes.maxMs, `writes of shards that lost ${role}`).to.be.below(ms);
+  }
+}
