@@ -12,7 +12,7 @@ export const profileOf: Readonly<Record<BreakableRule, ProfileName>> = {
   'grow-late-commit': 'joins',
   'grow-late-promise': 'joins',
   'grow-reread': 'growths',
-  'campaign-reread': 'campaigns',
+  'campaign-reread': 'duels',
   'hand-over-reread': 'handovers',
   'grow-not-caught-up': 'returns',
   'grow-without-pending': 'growths',

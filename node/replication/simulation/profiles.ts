@@ -247,6 +247,26 @@ export const profiles = {
     reads: 0.6,
     keys: 1,
   },
+  /** The same with two nodes: who campaigns leads alone. */
+  duels: {
+    ...aimed,
+    retrying: 0,
+    increments: 0,
+    anyReplica: 0,
+    nodes: 2,
+    replicationFactor: 2,
+    assigned: [2],
+    steps: 80,
+    faults: { 'isolate-leader': 0.05 },
+    isolateDeposed: 0.8,
+    cutLate: 0,
+    lost: 0.05,
+    late: 0.35,
+    watchMs: 1_000,
+    clientPauseMs: 40,
+    reads: 0.6,
+    keys: 1,
+  },
   crashes: { ...aimed, faults: { crash: 0.08, 'crash-leader': 0.04, pause: 0.02 } },
   /** Two nodes: whoever joins makes the set two, whoever leaves makes it one. */
   joins: {
