@@ -10,7 +10,9 @@ import type { Pod } from './objects.ts';
 export interface ShardSeen {
   readonly epoch: number;
   readonly generation: number;
+  readonly revision: number;
   readonly assignment: readonly string[];
+  readonly inSync: readonly Member[];
 }
 
 export class Memory {
@@ -43,12 +45,13 @@ export class Memory {
   sawShard(clusterUid: string, shard: number, seen: ShardSeen): void {
     const key = `${clusterUid}/${shard}`;
     const before = this.#shards.get(key);
-    const { epoch, generation, assignment } = seen;
+    const { epoch, generation, revision, assignment, inSync } = seen;
     const same =
       before?.epoch === epoch &&
       before.generation === generation &&
+      before.revision === revision &&
       before.assignment.join() === assignment.join();
-    if (!same) remember(this.#shards, key, { epoch, generation, assignment });
+    if (!same) remember(this.#shards, key, { epoch, generation, revision, assignment, inSync });
   }
 
   shardSeen(clusterUid: string, shard: number): ShardSeen | undefined {

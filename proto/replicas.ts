@@ -16,6 +16,8 @@ export interface ReplicaState {
   /** Where its log ends, what is not known to be committed included. */
   readonly lastEpoch: number;
   readonly lastSequence: number;
+  /** It has found its Lease missing, or never saw one: until then its in-sync sets may still change. */
+  readonly leaseLost: boolean;
   /** Revision and in-sync set of the last Lease that it saw. */
   readonly revision: number;
   readonly inSync: readonly Member[];
@@ -59,7 +61,7 @@ export function parseReplicas(text: string): NodeReplicas | undefined {
 
 function replicaOf(json: unknown): ReplicaState | undefined {
   if (!isRecord(json)) return undefined;
-  const { shard, leading, epoch, generation, lastEpoch, lastSequence, revision } = json;
+  const { shard, leading, epoch, generation, lastEpoch, lastSequence, leaseLost, revision } = json;
   const inSync = listOf(json['inSync'], SHARDS_MAX, (text) =>
     typeof text === 'string' ? memberOf(text) : undefined,
   );
@@ -70,9 +72,20 @@ function replicaOf(json: unknown): ReplicaState | undefined {
     isCount(generation) &&
     isCount(lastEpoch) &&
     isCount(lastSequence) &&
+    typeof leaseLost === 'boolean' &&
     isCount(revision);
   if (!known || inSync === undefined) return undefined;
-  return { shard, leading, epoch, generation, lastEpoch, lastSequence, revision, inSync };
+  return {
+    shard,
+    leading,
+    epoch,
+    generation,
+    lastEpoch,
+    lastSequence,
+    leaseLost,
+    revision,
+    inSync,
+  };
 }
 
 function listOf<T>(

@@ -217,6 +217,7 @@ export class ShardHost implements AsyncDisposable {
         generation: holding.generation ?? 0,
         lastEpoch: positions.last.epoch,
         lastSequence: positions.last.sequence,
+        leaseLost: known.lastKnown === undefined || known.lost !== undefined,
         revision,
         inSync: inSync.map(memberOf),
       };

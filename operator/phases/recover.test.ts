@@ -324,6 +324,7 @@ describe('a shard Lease that was deleted', () => {
       generation: 3,
       lastEpoch: 7,
       lastSequence: 12,
+      leaseLost: true,
       revision: 20,
       inSync: ['demo-0', 'demo-1', 'demo-2'].map((other) => ({
         node: other,
@@ -405,6 +406,9 @@ describe('a shard Lease that was deleted', () => {
     deleteLease('demo-shard-0');
     answer('demo-0', { leading: true });
     const good = world.answers.get('demo-0');
+    answer('demo-0', { leading: true, leaseLost: false });
+    await world.reconcile();
+    expect(world.find(RESOURCES.Lease, 'demo-shard-0')).to.equal(undefined);
     for (const other of [{ clusterId: 'other' }, { node: 'demo-1' }]) {
       if (good !== undefined) world.answers.set('demo-0', { ...good, ...other });
       await world.reconcile();

@@ -34,7 +34,7 @@ export async function relink(context: Context): Promise<void> {
     const missing = seen.nodes.filter(
       (node) =>
         names.has(node.name) &&
-        answers.get(node.name) === undefined &&
+        !hasTold(answers.get(node.name), shard) &&
         !isGone(context, node, shard),
     );
     for (const { name } of missing) found.silent.add(name);
@@ -42,6 +42,11 @@ export async function relink(context: Context): Promise<void> {
     await makeAgain(context, shard, plan[shard] ?? [], [...answers.values()]);
   });
   if (found.withoutLease.size > 0) lookAgain(found, limits.failoverSettledMs);
+}
+
+/** One that has not found the Lease missing yet may still change what it would say. */
+function hasTold(answer: NodeReplicas | undefined, shard: number): boolean {
+  return answer?.replicas.some((replica) => replica.shard === shard && replica.leaseLost) === true;
 }
 
 /** Those that were assigned when the Lease was last seen; if this operator never saw it, any. */
@@ -118,6 +123,6 @@ function textOf({ inSync, leader }: Relink): string {
 
 function holderOf({ node, incarnation, replicas }: NodeReplicas, shard: number): Holder[] {
   return replicas
-    .filter((replica) => replica.shard === shard)
+    .filter((replica) => replica.shard === shard && replica.leaseLost)
     .map((replica) => ({ member: { node, incarnation }, replica }));
 }

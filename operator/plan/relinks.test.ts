@@ -14,6 +14,7 @@ function said(of: typeof a, state: Partial<ReplicaState>): Holder {
     generation: 1,
     lastEpoch: 7,
     lastSequence: 100,
+    leaseLost: true,
     revision: 20,
     inSync: [a, b],
     ...state,
@@ -22,7 +23,7 @@ function said(of: typeof a, state: Partial<ReplicaState>): Holder {
 }
 
 describe('a Lease that is made anew', () => {
-  const seen = { epoch: 5, generation: 1 };
+  const seen = { epoch: 5, generation: 1, revision: 9, inSync: [a] };
 
   it('lets the leader go on with those of its set that answered', () => {
     const answers = [
@@ -50,8 +51,20 @@ describe('a Lease that is made anew', () => {
   });
 
   it('takes those that reach furthest where nobody leads, by epoch before sequence', () => {
-    const answers = [said(a, { lastEpoch: 6, lastSequence: 200 }), said(b, {}), said(c, {})];
+    const inSync = [a, b, c];
+    const answers = [
+      said(a, { lastEpoch: 6, lastSequence: 200, inSync }),
+      said(b, { inSync }),
+      said(c, { inSync }),
+    ];
     expect(planRelink({ answers, seen })).to.deep.include({ leader: undefined, inSync: [b, c] });
+  });
+
+  it('takes nobody from outside the last known set, however far its log reaches', () => {
+    const answers = [said(a, {}), said(c, { lastSequence: 200 })];
+    expect(planRelink({ answers, seen })).to.deep.include({ leader: undefined, inSync: [a] });
+    const later = { ...seen, epoch: 7, revision: 21, inSync: [b] };
+    expect(planRelink({ answers, seen: later })).to.deep.include({ isLost: true });
   });
 
   it('is a loss where none of the last set has a copy, whatever others have', () => {
@@ -76,7 +89,7 @@ describe('a Lease that is made anew', () => {
 
   it('is no loss where nobody ever led', () => {
     const nothing = { epoch: 0, generation: 0, lastEpoch: 0, lastSequence: 0, inSync: [] };
-    const unused = { epoch: 0, generation: 1 };
+    const unused = { epoch: 0, generation: 1, revision: 1, inSync: [] };
     const plan = planRelink({ answers: [said(a, nothing)], seen: unused });
     expect(plan).to.deep.include({ generation: 1, isLost: false });
     expect(planRelink({ answers: [], seen: undefined })).to.deep.include({ isLost: true });
@@ -85,7 +98,7 @@ describe('a Lease that is made anew', () => {
 
   it('is above what the operator has seen, though nobody is left who knows', () => {
     const answers = [said(a, { generation: 0, epoch: 2, inSync: [] })];
-    expect(planRelink({ answers, seen: { epoch: 40, generation: 3 } })).to.deep.include({
+    expect(planRelink({ answers, seen: { ...seen, epoch: 40, generation: 3 } })).to.deep.include({
       epoch: 41,
       generation: 4,
     });

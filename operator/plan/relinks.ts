@@ -4,8 +4,9 @@
  *
  * - A node that leads the highest epoch goes on: its in-sync set is frozen while the Lease is gone, and each member
  *   that still lives holds all that it has committed, and will until it sees the new Lease.
- * - Where nobody leads, nothing is committed any more: those whose log reaches furthest hold all that was. They
- *   choose one of themselves, once their promises have run out.
+ * - Where nobody leads, nothing is committed any more: those of the last known in-sync set whose log reaches furthest
+ *   hold all that was. They choose one of themselves, once their promises have run out.
+ * - Nobody else comes into the set, however far its log reaches: a leader commits without whoever is not in it.
  * - Where none of the last known in-sync set is among those that hold a copy, acknowledged writes may be gone: that is a
  *   total loss (rule 15), whatever the others hold.
  *
@@ -32,8 +33,10 @@ export interface RelinkInput {
   /** Of each node that answered, what it said of the shard. */
   readonly answers: readonly Holder[];
   /** What the operator saw in the Lease before. */
-  readonly seen: { readonly epoch: number; readonly generation: number } | undefined;
+  readonly seen: Seen | undefined;
 }
+
+type Seen = Pick<ReplicaState, 'epoch' | 'generation' | 'revision' | 'inSync'>;
 
 /** Nobody knows of an epoch: any number that no election has reached. */
 const UNKNOWN_EPOCH_STEP = 1000;
@@ -44,10 +47,13 @@ export function planRelink({ answers, seen }: RelinkInput): Relink {
   const epoch = highest + (highest === 0 ? UNKNOWN_EPOCH_STEP : 1);
   const holders = answers.filter(({ replica }) => replica.generation > 0);
   const newest = Math.max(0, ...holders.map(({ replica }) => replica.generation));
-  const current = holders.filter(({ replica }) => replica.generation === newest);
+  const members = lastSet([...answers.map(({ replica }) => replica), ...(seen ? [seen] : [])]);
+  const current = holders.filter(
+    ({ member, replica }) =>
+      replica.generation === newest && members.some((one) => sameMember(one, member)),
+  );
   const leader = current.find(({ replica }) => replica.leading && replica.epoch === highest);
-  const inSync =
-    leader === undefined ? furthest(current, lastSet(answers)) : followersOf(leader, current);
+  const inSync = leader === undefined ? furthest(current) : followersOf(leader, current);
   const kept = { epoch, generation: newest, leader: leader?.member, inSync, isLost: false };
   if (inSync.length > 0) return kept;
   // Nobody has led it: there was nothing to lose.
@@ -65,19 +71,17 @@ function followersOf({ member: leader, replica }: Holder, holders: readonly Hold
 }
 
 /** The in-sync set of the latest Lease that anybody saw. */
-function lastSet(answers: readonly Holder[]): readonly Member[] {
-  const [latest] = [...answers].sort(
-    ({ replica: left }, { replica: right }) =>
-      right.epoch - left.epoch || right.revision - left.revision,
+function lastSet(known: readonly Seen[]): readonly Member[] {
+  const [latest] = [...known].sort(
+    (left, right) => right.epoch - left.epoch || right.revision - left.revision,
   );
-  return latest?.replica.inSync ?? [];
+  return latest?.inSync ?? [];
 }
 
-function furthest(holders: readonly Holder[], members: readonly Member[]): Member[] {
-  const isMember = ({ member }: Holder) => members.some((one) => sameMember(one, member));
-  const [first] = [...holders].sort((left, right) => further(right.replica, left.replica));
-  if (first === undefined || !holders.some(isMember)) return [];
-  return holders
+function furthest(members: readonly Holder[]): Member[] {
+  const [first] = [...members].sort((left, right) => further(right.replica, left.replica));
+  if (first === undefined) return [];
+  return members
     .filter(({ replica }) => further(replica, first.replica) === 0)
     .map(({ member }) => member);
 }
