@@ -22,6 +22,9 @@ const five: FaultCluster = {
  */
 export const againWithinMs = 8 * testEnvironment().promiseMs;
 
+/** Nodes hand over what they lead before they go, as long as somebody is there to take it. */
+const emptyMs = 150_000;
+
 let emptied: Promise<void> | undefined;
 const made = new Map<string, Promise<FaultCluster>>();
 
@@ -59,6 +62,6 @@ async function make(cluster: FaultCluster): Promise<FaultCluster> {
 
 /** Of what an earlier run left, if the cluster was kept. */
 async function empty(): Promise<void> {
-  await deleteNamespace(namespace);
+  await deleteNamespace(namespace, emptyMs);
   await makeNamespace(namespace);
 }

@@ -77,8 +77,9 @@ export async function makeNamespace(name: string): Promise<void> {
   await wait('create', 30, '-n', name, 'serviceaccount/default');
 }
 
-export async function deleteNamespace(name: string): Promise<void> {
-  await kubectl('delete', 'namespace', name, '--ignore-not-found', '--timeout=60s');
+export async function deleteNamespace(name: string, deadlineMs = 60_000): Promise<void> {
+  const timeout = `--timeout=${deadlineMs / 1000}s`;
+  await kubectl('delete', 'namespace', name, '--ignore-not-found', timeout);
 }
 
 function words(args: readonly string[]): readonly string[] {

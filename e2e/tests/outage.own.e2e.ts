@@ -6,7 +6,7 @@ import { continueApiServer, stopApiServer } from '../cluster/access.ts';
 import { until } from '../cluster/run.ts';
 import { resumedMs, successEnds } from '../history/figures.ts';
 import { nowNs } from '../history/operation.ts';
-import { ownCluster } from '../support/environment.ts';
+import { ownCluster, testEnvironment } from '../support/environment.ts';
 import { againWithinMs, requireThree } from '../support/fault-clusters.ts';
 import { kubectl } from '../support/kubectl.ts';
 import { signalPod } from '../support/pods.ts';
@@ -15,8 +15,8 @@ import { type FaultCluster, Scene } from '../support/scene.ts';
 /** First alone, then with a leader killed in it: one outage for both, since a minute is long in CI. */
 const aloneMs = 30_000;
 const withoutLeaderMs = 30_000;
-/** While nothing but the API server is away, nobody notices. */
-const quietMs = 1_000;
+/** While nothing but the API server is away, nobody notices: less than a failover takes. */
+const quietMs = testEnvironment().promiseMs;
 /** After its return the operator makes a Lease anew. */
 const newLeaseMs = 60_000;
 

@@ -5,6 +5,7 @@ import { after, afterEach, before, describe, it } from 'mocha';
 import { cut, heal } from '../cluster/faults.ts';
 import { hosts } from '../cluster/layout.ts';
 import { nodePods } from '../support/demo.ts';
+import { testEnvironment } from '../support/environment.ts';
 import { againWithinMs, requireThree } from '../support/fault-clusters.ts';
 import { kubectl } from '../support/kubectl.ts';
 import { type Pod, signalPod } from '../support/pods.ts';
@@ -12,8 +13,8 @@ import { type FaultCluster, type Findings, Scene } from '../support/scene.ts';
 
 /** Long enough for every promise to run out several times; the node's connections stay open meanwhile. */
 const silentMs = 10_000;
-/** For faults that must disturb nobody. */
-const quietMs = 1_000;
+/** For faults that must disturb nobody: less than a failover takes. */
+const quietMs = testEnvironment().promiseMs;
 
 describe('nodes that fall silent', function nodesThatFallSilent() {
   this.timeout(150_000);
