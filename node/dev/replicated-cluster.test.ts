@@ -6,6 +6,12 @@ import {
   type TransferLeadershipRequest,
   type TransferLeadershipResponse,
 } from '@r-db/proto/generated/rdb/v1/cluster.ts';
+import { Consistency } from '@r-db/proto/generated/rdb/v1/common.ts';
+import {
+  GetRequest,
+  type GetResponse,
+  KeyValueClient,
+} from '@r-db/proto/generated/rdb/v1/key_value.ts';
 import { keyToShard } from '@r-db/proto/slots.ts';
 import { expect } from 'chai';
 import { Cluster } from 'ioredis';
@@ -50,6 +56,30 @@ async function transfer(
       caller.transferLeadership.bind(caller),
     );
     return (await call(request)).epoch;
+  } finally {
+    caller.close();
+  }
+}
+
+/** Asks one node until it has the last value: a follower is a moment behind. */
+async function readAnyReplica(
+  cluster: LocalCluster,
+  node: string,
+  key: string,
+): Promise<GetResponse> {
+  const port = cluster.ports[Number(node.slice('local-'.length))]?.grpc;
+  const caller = new KeyValueClient(`${LOCALHOST}:${port}`, credentials.createInsecure());
+  const get = promisify<GetRequest, GetResponse>(caller.get.bind(caller));
+  const consistency = Consistency.ANY_REPLICA;
+  const request = GetRequest.fromPartial({ key: Buffer.from(key), consistency });
+  try {
+    for (;;) {
+      const answer = await get(request).catch((error: Error) => {
+        // Nothing is known yet of how old its copy is.
+        if (!/NOT_LEADER|leads/.test(String(error))) throw error;
+      });
+      if (answer !== undefined && Buffer.from(answer.value).toString() === 'for all') return answer;
+    }
   } finally {
     caller.close();
   }
@@ -131,6 +161,18 @@ describe('a local cluster of three nodes with three copies', function () {
     running.goes = false;
     await writing;
     expect(await client.get(key)).to.equal(String(running.written));
+  });
+
+  it('reads from any replica, and tells how old that may be', async () => {
+    await inSync(cluster);
+    const key = KEYS[0] ?? '';
+    await client.set(key, 'for all');
+    const followers = cluster.nodes.filter(({ name }) => name !== leaderOf(cluster, key));
+    expect(followers.length).to.equal(2);
+    for (const { name } of followers) {
+      const answer = await readAnyReplica(cluster, name, key);
+      expect(answer.stalenessMs).to.be.within(1, 5_000);
+    }
   });
 
   it('says why leadership is not handed over', async () => {

@@ -38,6 +38,22 @@ function commit(harness: Harness): Buffer {
   return content;
 }
 
+describe('a copy that may be read where another node leads', () => {
+  it('tells of which generation it is, and how fresh', () => {
+    const { engine } = makeHarness({ shards: 1 });
+    const shown = {
+      role: 'elsewhere',
+      replicaReadable: true,
+      generation: 3,
+      freshAsOfMs: 1_234.5,
+    } as const;
+    engine.publish(0, shown);
+    expect(engine.serving(0)).to.deep.equal(shown);
+    engine.publish(0, { role: 'elsewhere' });
+    expect(engine.serving(0)).to.deep.equal({ role: 'elsewhere' });
+  });
+});
+
 describe('copies of a shard', () => {
   it('follow what is gathered, sealed and committed', () => {
     const one = leader();

@@ -393,16 +393,17 @@ export class WasmEngine implements Engine {
 
   publish(shard: number, serving: Serving): void {
     const leader = serving.role === 'leader' ? serving : undefined;
+    const replica = serving.role === 'elsewhere' ? serving : undefined;
     this.exports.publish(
       shard,
       roles.indexOf(serving.role),
       leader?.epoch ?? 0,
-      leader?.generation ?? 0,
-      leader?.readUntilMs ?? 0,
+      leader?.generation ?? replica?.generation ?? 0,
+      leader?.readUntilMs ?? replica?.freshAsOfMs ?? 0,
       leader?.writable === true ? 1 : 0,
       (leader?.refuseMemory === true ? refuses.memory : 0) |
         (leader?.tooFewReplicas === true ? refuses.writes : 0),
-      serving.role === 'elsewhere' && serving.replicaReadable === true ? 1 : 0,
+      replica?.replicaReadable === true ? 1 : 0,
     );
   }
 
@@ -412,7 +413,13 @@ export class WasmEngine implements Engine {
     if (role === 'starting') return { role };
     if (role !== 'leader') {
       const replicaReadable = this.data.getUint32(at + control.replicaReadable, true) === 1;
-      return { role: 'elsewhere', ...(replicaReadable ? { replicaReadable } : {}) };
+      if (!replicaReadable) return { role: 'elsewhere' };
+      return {
+        role: 'elsewhere',
+        replicaReadable,
+        generation: this.data.getFloat64(at + control.generation, true),
+        freshAsOfMs: this.data.getFloat64(at + control.readUntilMs, true),
+      };
     }
     const refused = this.data.getUint32(at + control.refuses, true);
     return {

@@ -43,9 +43,15 @@ export type ParkReason = (typeof ParkReason)[keyof typeof ParkReason];
 export type Serving =
   /**
    * Somebody else leads (redirect known or not: `setRedirect`), or nobody. `replicaReadable`: the copy
-   * here may be read by connections in read-only mode and by `get` with `anyReplica`.
+   * here may be read by connections in read-only mode and by `get` with `anyReplica`. `freshAsOfMs`: then it has
+   * all that was acknowledged before that moment (monotonic milliseconds); `generation`: of that copy.
    */
-  | { readonly role: 'elsewhere'; readonly replicaReadable?: boolean }
+  | {
+      readonly role: 'elsewhere';
+      readonly replicaReadable?: boolean;
+      readonly generation?: number;
+      readonly freshAsOfMs?: number;
+    }
   /** This node is taking over: commands park. */
   | { readonly role: 'starting' }
   | {

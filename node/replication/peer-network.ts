@@ -178,11 +178,13 @@ export class PeerNetwork implements Disposable {
   #heartbeat(connection: PeerConnection, beat: Heartbeat): void {
     const { scheduler, runners } = this.#options;
     const nowMs = scheduler.nowMs();
-    const answer = this.#heartbeats.get(connection)?.received(beat, nowMs, (row, from, untilMs) => {
+    const beats = this.#heartbeats.get(connection);
+    const answer = beats?.received(beat, nowMs, (row, from, untilMs) => {
       this.#leaderHeard.set(row.shard, nowMs);
       return runners[row.shard]?.core.promise(row, from, untilMs);
     });
-    if (answer === undefined) return;
+    if (beats === undefined || answer === undefined) return;
+    for (const row of beats.freshness(beat)) runners[row.shard]?.freshIf(row);
     connection.answer(answer);
     this.#touch(connection);
   }
@@ -201,13 +203,14 @@ export class PeerNetwork implements Disposable {
   }
 
   #beat(): void {
-    const { scheduler, shardTime } = this.#options;
+    const { scheduler, runners, shardTime } = this.#options;
     shardTime.adjust();
     this.#checkSuspended();
-    for (const runner of this.#options.runners) runner.checkMemory();
+    for (const runner of runners) runner.checkMemory();
     let dueMs = Number.POSITIVE_INFINITY;
     for (const [connection, beats] of this.#heartbeats) {
-      const beat = beats.beat(scheduler.nowMs());
+      const nowMs = scheduler.nowMs();
+      const beat = beats.beat(nowMs, (shard) => runners[shard]?.core.committedIfHeld(nowMs));
       if (beat !== undefined) {
         connection.heartbeat(beat, shardTime.nowMs());
         this.#touch(connection);

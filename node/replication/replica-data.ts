@@ -35,6 +35,7 @@ export class ReplicaData {
   readonly sessions = new Sessions();
   /** How far the snapshots being sent have come. */
   readonly #cursors = new Map<Incarnation, { snapshot: number; cursor: bigint; ended: boolean }>();
+  #exists = false;
   /** An empty copy takes the old one's place, which is gone already. */
   #emptied = false;
 
@@ -45,11 +46,13 @@ export class ReplicaData {
   /** Makes an empty copy. Throws when there is no memory for it. */
   create(): void {
     this.options.engine.createShard(this.options.shard);
+    this.#exists = true;
     this.sessions.clear();
   }
 
   /** In slices, so that clients of other shards are served between them. */
   drop(): boolean {
+    this.#exists = false;
     return this.options.engine.dropShard(this.options.shard, limits.dropRecordsMax);
   }
 
@@ -86,6 +89,8 @@ export class ReplicaData {
   ): void {
     const { engine, shard, scheduler, pace } = this.options;
     const take = (): void => {
+      // Its leadership ended during the pause, and the copy with it: nobody asks any more.
+      if (!this.#exists) return;
       const before = this.#cursors.get(to);
       const state = before?.snapshot === snapshot ? before : { snapshot, cursor: 0n, ended: false };
       this.#cursors.set(to, state);

@@ -13,6 +13,7 @@ import type { LeaseEvent } from '@r-db/leases/store.ts';
 import type { Engine, Serving } from '../engine/types.ts';
 import type { Outcome } from './batches.ts';
 import { ShardCore } from './core/core.ts';
+import type { Freshness } from './core/heartbeats.ts';
 import type { Incarnation } from './core/identity.ts';
 import type { CoreEvent, CoreServing, Effect, Input, TotalLoss } from './core/io.ts';
 import type { ShardMessage } from './core/messages.ts';
@@ -77,6 +78,8 @@ export class ShardRunner {
   /** Gathered before the engine was to commit by itself. */
   #alone: SealedBatch | undefined;
   #refuseMemory = false;
+  /** How fresh the copy here was when it was last shown to readers of any replica. */
+  #shownAsOfMs: number | undefined;
   #cancelWake = (): void => {};
   #armedMs = Number.POSITIVE_INFINITY;
   #cancelRetry = (): void => {};
@@ -152,6 +155,7 @@ export class ShardRunner {
       this.#running = false;
     }
     if (this.#closed) return;
+    this.#showFreshness();
     this.#arm();
     const events = this.#events;
     if (events.length > 0) this.#events = [];
@@ -299,6 +303,20 @@ export class ShardRunner {
     return true;
   }
 
+  /** The leader told how far the shard was committed, for readers of any replica. */
+  freshIf(freshness: Freshness): void {
+    this.core.freshIf(freshness);
+    if (!this.#running) this.#showFreshness();
+  }
+
+  /** Readers of any replica may read the copy here once it is known how old it may be. */
+  #showFreshness(): void {
+    const { serving, freshAsOfMs } = this.core;
+    if (serving.role !== 'elsewhere' || this.#next < this.#effects.length) return;
+    if (freshAsOfMs !== this.#shownAsOfMs)
+      this.#options.engine.publish(this.shard, this.#shown(serving));
+  }
+
   /** A follower has no room left: clients hear of it before a batch must wait for it (rule 4). */
   checkMemory(): void {
     const { serving, freeBytesMin } = this.core;
@@ -311,8 +329,13 @@ export class ShardRunner {
   }
 
   #shown(serving: CoreServing): Serving {
+    this.#shownAsOfMs = undefined;
     if (serving.role === 'leader') return { ...serving, refuseMemory: this.#refuseMemory };
-    return serving;
+    const { freshAsOfMs, holding } = this.core;
+    if (serving.role !== 'elsewhere' || freshAsOfMs === undefined) return serving;
+    if (holding.generation === undefined) return serving;
+    this.#shownAsOfMs = freshAsOfMs;
+    return { ...serving, replicaReadable: true, generation: holding.generation, freshAsOfMs };
   }
 
   #create(): void {

@@ -82,7 +82,10 @@ function setReadUntil(shard: Shard, untilMs: f64): void {
   );
 }
 
-/** Only the home thread of a shard publishes. `role`: shard.ts. */
+/**
+ * Only the home thread of a shard publishes. `role`: shard.ts. Of a copy that may be read where it does not lead,
+ * `readUntilMs` is how fresh it is.
+ */
 export function publishControl(
   id: u32,
   role: u32,
@@ -99,7 +102,7 @@ export function publishControl(
   const same = leading && role == ROLE_LEADER && shard.epoch == epoch;
   if (!same) {
     // Reads end first, then the leadership: a read in progress sees one or the other.
-    setReadUntil(shard, 0);
+    if (leading || role != ROLE_ELSEWHERE) setReadUntil(shard, 0);
     atomic.store<u32>(base + offsetof<Shard>('writable'), 0);
     if (leading) atomic.add<u32>(base, 1);
   }
@@ -112,6 +115,8 @@ export function publishControl(
     if (!same) atomic.add<u32>(base, 1);
     atomic.store<u32>(base + offsetof<Shard>('writable'), writable);
     setReadUntil(shard, readUntilMs);
+  } else if (role == ROLE_ELSEWHERE) {
+    setReadUntil(shard, replicaReadable ? readUntilMs : 0);
   }
   wake(shard);
 }

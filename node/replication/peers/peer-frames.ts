@@ -79,7 +79,7 @@ export function readFirstFrame(frame: Buffer): PeerHello | PeerRefusal {
 }
 
 export function writeHeartbeat(to: WireWriter, beat: Heartbeat, clockMs: number): void {
-  const { number, promiseMs, tableVersion, led } = beat;
+  const { number, promiseMs, tableVersion, led, echoedMark = 0, committed = [] } = beat;
   to.bytes(
     frameField.heartbeat,
     WireHeartbeat.encode({
@@ -91,15 +91,15 @@ export function writeHeartbeat(to: WireWriter, beat: Heartbeat, clockMs: number)
         epoch: BigInt(row.epoch),
         generation: BigInt(row.generation),
       })),
-      echoedMark: 0n,
-      promisesHeld: false,
+      echoedMark: BigInt(echoedMark),
       clockMs: BigInt(clockMs),
+      committed: committed.map((row) => ({ shard: row.shard, committed: BigInt(row.committed) })),
     }).finish(),
   );
 }
 
 export function writeHeartbeatAnswer(to: WireWriter, answer: HeartbeatAnswer): void {
-  const { number, promiseMs, tableVersion, refused } = answer;
+  const { number, promiseMs, tableVersion, refused, mark = 0 } = answer;
   to.bytes(
     frameField.heartbeatAnswer,
     WireHeartbeatAnswer.encode({
@@ -111,7 +111,7 @@ export function writeHeartbeatAnswer(to: WireWriter, answer: HeartbeatAnswer): v
         epoch: BigInt(one.epoch),
         reason: wireReasons[one.reason],
       })),
-      mark: 0n,
+      mark: BigInt(mark),
     }).finish(),
   );
 }
@@ -133,6 +133,11 @@ function beatOf(wire: WireHeartbeat): Heartbeat {
       epoch: epoch(Number(row.epoch)),
       generation: generation(Number(row.generation)),
     })),
+    ...(wire.echoedMark === 0n ? {} : { echoedMark: Number(wire.echoedMark) }),
+    committed: wire.committed.map((row) => ({
+      shard: row.shard,
+      committed: Number(row.committed),
+    })),
   };
 }
 
@@ -146,6 +151,7 @@ function answerOf(wire: WireHeartbeatAnswer): HeartbeatAnswer {
       epoch: epoch(Number(one.epoch)),
       reason: reasonOf(one.reason),
     })),
+    ...(wire.mark === 0n ? {} : { mark: Number(wire.mark) }),
   };
 }
 

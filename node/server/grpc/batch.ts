@@ -146,6 +146,10 @@ class BatchRun {
     const held = new Map<Pending, OperationResult>();
     const runnable = group.filter((one) => this.#mayRun(one, parkedShards, held));
     const { clock, engine, batches } = this.#context;
+    // Before it is read: the home thread may make a copy fresher at any moment.
+    const staleness = runnable.map(({ ready }) =>
+      ready.anyReplica ? this.#stalenessMs(ready) : undefined,
+    );
     const results = engine.batch(
       runnable.map(({ ready }) => ready.operation),
       clock.nowMs(),
@@ -158,7 +162,7 @@ class BatchRun {
       const [one, result] = [runnable[i], results[i]];
       if (one === undefined || result === undefined)
         throw new Error('the engine left out a result');
-      this.#answer(one, result);
+      this.#answer(one, result, staleness[i]);
       const outcome = uncommitted?.get(result.shard);
       if (outcome !== undefined) this.#commits.add(one.index, result.shard, outcome);
       this.#record(one, result);
@@ -272,7 +276,8 @@ class BatchRun {
     return false;
   }
 
-  #answer({ index, ready }: Pending, result: OperationResult): void {
+  /** `stalenessMs`: how old what was read may be; undefined: it is not a read of any replica. */
+  #answer({ index, ready }: Pending, result: OperationResult, stalenessMs?: number): void {
     const bytes = result.value?.length ?? 0;
     if (this.#answerBytes > 0 && this.#answerBytes + bytes > ANSWER_BYTES_MAX && bytes > 0) {
       this.#answerBytes += bytes;
@@ -280,7 +285,7 @@ class BatchRun {
       return;
     }
     this.#answerBytes += bytes;
-    const details = { generation: this.#generation(result.shard), anyReplica: ready.anyReplica };
+    const details = { generation: this.#generation(result.shard), stalenessMs };
     this.results[index] = toWire(this.#context, ready.operation, result, details);
   }
 
@@ -295,11 +300,20 @@ class BatchRun {
     return this.#context.engine.serving(shard).role === 'leader';
   }
 
+  /** How old the copy here may be: at a leader as old as its promises. */
+  #stalenessMs(ready: Ready): number {
+    const nowMs = this.#context.clock.monotonicMs();
+    const serving = this.#context.engine.serving(this.#shardOf(ready));
+    if (serving.role === 'starting') return 0; // It parks.
+    const asOfMs = serving.role === 'leader' ? serving.readUntilMs : (serving.freshAsOfMs ?? 0);
+    return Math.max(0, Math.ceil(nowMs - asOfMs));
+  }
+
   #generation(shard: number): number {
     const known = this.#generations.get(shard);
     if (known !== undefined) return known;
     const serving = this.#context.engine.serving(shard);
-    const generation = serving.role === 'leader' ? serving.generation : 0;
+    const generation = serving.role === 'starting' ? 0 : (serving.generation ?? 0);
     this.#generations.set(shard, generation);
     return generation;
   }

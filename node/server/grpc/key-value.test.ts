@@ -86,6 +86,17 @@ describe('KeyValue over gRPC', () => {
     expect(await get('a', { consistency: Consistency.ANY_REPLICA })).to.include({ stalenessMs: 0 });
   });
 
+  it('tells of ANY_REPLICA where another leads how old it may be, and of which generation it is', async () => {
+    const { version } = await set('a', '1');
+    const shard = keyToShard('a', SHARDS);
+    const freshAsOfMs = Math.floor(performance.now()) - 300;
+    engine.publish(shard, { role: 'elsewhere', replicaReadable: true, generation: 1, freshAsOfMs });
+    const answer = await get('a', { consistency: Consistency.ANY_REPLICA });
+    expect(answer).to.deep.include({ value: bytes('1'), version });
+    expect(answer.stalenessMs).to.be.within(300, 30_000);
+    expect(await failureOf(get('a'))).to.include({ reason: 'NO_LEADER' });
+  });
+
   it('keeps conditions and versions', async () => {
     expect(await set('a', '1', { condition: SetCondition.IF_PRESENT })).to.include({
       applied: false,

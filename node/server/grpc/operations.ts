@@ -58,7 +58,8 @@ export function acceptOperation(
     case 'get': {
       const { consistency } = request.value;
       const chosen = consistency === Consistency.UNSPECIFIED ? defaults.consistency : consistency;
-      return { operation: { kind: 'get', key }, anyReplica: chosen === Consistency.ANY_REPLICA };
+      const anyReplica = chosen === Consistency.ANY_REPLICA;
+      return { operation: { kind: 'get', key, anyReplica }, anyReplica };
     }
     case 'set':
       return acceptSet(request.value, options);

@@ -17,7 +17,7 @@ export function toWire(
   context: GrpcContext,
   { kind }: Operation,
   result: OperationResult,
-  details: { readonly generation: number; readonly anyReplica: boolean },
+  details: { readonly generation: number; readonly stalenessMs: number | undefined },
 ): WireResult {
   const failed = failure(context, result);
   if (failed !== undefined) return errorResult(failed);
@@ -26,7 +26,7 @@ export function toWire(
     result.version === undefined || !found
       ? NO_BYTES
       : writeVersion({ generation: details.generation, version: result.version });
-  return { outcome: answer(kind, result, { found, version, anyReplica: details.anyReplica }) };
+  return { outcome: answer(kind, result, { found, version, stalenessMs: details.stalenessMs }) };
 }
 
 export function errorResult(error: OperationError): WireResult {
@@ -36,13 +36,16 @@ export function errorResult(error: OperationError): WireResult {
 function answer(
   kind: Operation['kind'],
   result: OperationResult,
-  { found, version, anyReplica }: { found: boolean; version: Uint8Array; anyReplica: boolean },
+  {
+    found,
+    version,
+    stalenessMs,
+  }: { found: boolean; version: Uint8Array; stalenessMs: number | undefined },
 ): Outcome {
   const expiry = expiryOf(result);
   switch (kind) {
     case 'get': {
-      // The leader answers, so ANY_REPLICA is as fresh as LINEARIZABLE.
-      const staleness = anyReplica ? { stalenessMs: 0 } : {};
+      const staleness = stalenessMs === undefined ? {} : { stalenessMs };
       return {
         $case: 'get',
         value: { found, value: result.value ?? NO_BYTES, version, ...expiry, ...staleness },

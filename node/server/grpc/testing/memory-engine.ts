@@ -180,7 +180,10 @@ export class MemoryEngine implements Pick<Engine, Used> {
     if (this.serving(shard).role === 'starting') {
       return { status: 'park', shard, reason: ParkReason.NotServing };
     }
-    if (this.serving(shard).role !== 'leader') return { status: 'not-leader', shard };
+    const serving = this.serving(shard);
+    const readable = serving.role === 'elsewhere' && serving.replicaReadable === true;
+    const anyReplica = operation.kind === 'get' && operation.anyReplica === true && readable;
+    if (serving.role !== 'leader' && !anyReplica) return { status: 'not-leader', shard };
     this.executed.push(Buffer.from(operation.key).toString('latin1'));
     return { ...this.#apply(this.#shards[shard] ?? new Map(), operation, nowMs), shard };
   }
