@@ -29,6 +29,7 @@ const usage = `Usage: npm run e2e [-- OPTIONS]
   --keep             leave the cluster up, and what the tests made in it if one fails
   --kubeconfig FILE  an existing cluster (its hosts must have the image); without the tests of faults
   --image NAME       with --kubeconfig: the image's name there
+  --faults           the tests of faults under recorded clients, too: half an hour more
   --kills N          how often a leader is killed (${killsDefault}); more give better figures
   --promise MS       failover.promiseMilliseconds of the clusters that faults are tried on (${promiseMsDefault});
                      a machine that is busy with other things needs more
@@ -58,6 +59,7 @@ async function main(): Promise<number> {
       keep: { type: 'boolean', default: false },
       kubeconfig: { type: 'string' },
       image: { type: 'string' },
+      faults: { type: 'boolean', default: false },
       kills: { type: 'string', default: `${killsDefault}` },
       promise: { type: 'string', default: `${promiseMsDefault}` },
       figures: { type: 'boolean', default: false },
@@ -76,6 +78,7 @@ async function main(): Promise<number> {
   const reports = join(checkout, 'build', 'e2e', new Date().toISOString().replace(/[:.]/g, '-'));
   mkdirSync(reports, { recursive: true });
   const grep = values.grep === undefined ? [] : ['--grep', values.grep];
+  const faults = values.faults || values.figures;
   if (values.kubeconfig !== undefined) {
     const kubeconfig = resolve(process.env['INIT_CWD'] ?? '.', values.kubeconfig);
     const image = values.image ?? productName(checkout);
@@ -88,7 +91,7 @@ async function main(): Promise<number> {
   try {
     return await runTests(
       {
-        ...{ kind: 'own', layout, reports, kills, promiseMs, writeFigures },
+        ...{ kind: 'own', layout, reports, kills, promiseMs, writeFigures, faults },
         ...{ image, imageId: loadedImages(layout)[image] ?? '' },
         ...{ kubeconfig: inState.kubeconfig(layout, 'admin') },
         ...{ kube: binaries.kube, helm: binaries.helm, judge: binaries.judge },
@@ -117,14 +120,20 @@ async function onExisting(
 }
 
 async function runTests(
-  { writeFigures = false, ...tests }: TestEnvironment & { readonly writeFigures?: boolean },
+  {
+    writeFigures = false,
+    faults = false,
+    ...tests
+  }: TestEnvironment & { readonly writeFigures?: boolean; readonly faults?: boolean },
   grep: readonly string[],
 ): Promise<number> {
   const folder = join(checkout, 'e2e', 'tests');
-  const files = readdirSync(folder).filter(
-    // `*.own.e2e.ts` stop, cut and kill: not on somebody else's cluster.
-    (name) => name.endsWith('.e2e.ts') && (tests.kind === 'own' || !name.endsWith('.own.e2e.ts')),
-  );
+  const files = readdirSync(folder).filter((name) => {
+    // `*.own.e2e.ts` and `*.faults.e2e.ts` stop, cut and kill: not on somebody else's cluster.
+    const [, kind = ''] = /\.(own|faults)\.e2e\.ts$/.exec(name) ?? [];
+    const wanted = kind === '' || (tests.kind === 'own' && (kind === 'own' || faults));
+    return name.endsWith('.e2e.ts') && wanted;
+  });
   const mocha = [
     ...[process.execPath, join(checkout, 'node_modules', 'mocha', 'bin', 'mocha.js')],
     ...['--no-config', '--no-package', '--forbid-only', '--forbid-pending', '--exit'],
