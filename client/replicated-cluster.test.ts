@@ -89,6 +89,7 @@ describe('a client of a cluster with three copies', function () {
   it('sees none while leadership is handed over', async () => {
     await countThrough('handed', async () => {
       for (let shard = 0; shard < cluster.shards; shard++) {
+        await whole();
         const { leader, inSync } = cluster.shard(shard);
         const to = inSync.find(({ node }) => node !== leader?.node)?.node ?? '';
         const epoch = await client.transferLeadership(shard, to);

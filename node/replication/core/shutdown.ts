@@ -9,12 +9,10 @@
  */
 
 import { startHandOver, successors } from './hand-over.ts';
-import { nextGeneration } from './identity.ts';
-import { inSyncSets } from './in-sync.ts';
+import { nextGeneration, nodeOf } from './identity.ts';
 import type { Input } from './io.ts';
 import { stepDown } from './leadership.ts';
 import { limits } from './limits.ts';
-import { isUp } from './replicate.ts';
 import { type Intent, type State, tell } from './state.ts';
 
 export function beginShutdown(state: State): void {
@@ -36,18 +34,20 @@ export function continueShutdown(state: State): void {
   const [to] = successors(state);
   if (to !== undefined && startHandOver(state, to)) {
     state.handOverTried = true;
-  } else if (!isSomebodyCatchingUp(state)) {
+  } else if (!isSomebodyToCome(state)) {
     stepDown(state, leadership, 'Shutdown');
   }
 }
 
-/** A replica that is on its way into the set will be able to lead: until then this one stays, as long as it may. */
-function isSomebodyCatchingUp(state: State): boolean {
-  const { minimal } = inSyncSets(state);
+/**
+ * Others are to have a copy, and don't leave themselves: they will be able to lead, the one that is away now among
+ * them. Until then this one stays, as long as it may: with it the only copy would end.
+ */
+function isSomebodyToCome(state: State): boolean {
   return (state.tracker.current?.assignment ?? []).some((node) => {
+    if (node === nodeOf(state.options.self)) return false;
     const one = state.peers.get(node)?.incarnation;
-    if (one === undefined || one === state.options.self || state.leaving.has(one)) return false;
-    return isUp(state, one) && !minimal.has(one);
+    return one === undefined || !state.leaving.has(one);
   });
 }
 
