@@ -75,13 +75,16 @@ describe('a cluster from the chart and one object', () => {
     for (const { metadata, spec } of all) {
       const holder = spec.holderIdentity ?? '';
       expect(incarnations, metadata.name).to.include(holder);
-      expect(metadata.annotations['rdb.dev/in-sync'], metadata.name).to.equal(holder);
-      expect(holder.split('/')[0]).to.equal(metadata.annotations['rdb.dev/assignment']);
+      const inSync = metadata.annotations['rdb.dev/in-sync']?.split(',') ?? [];
+      expect(inSync, metadata.name).to.have.members(incarnations as string[]);
+      const assignment = metadata.annotations['rdb.dev/assignment']?.split(',') ?? [];
+      expect(assignment, metadata.name).to.have.members(['demo-0', 'demo-1', 'demo-2']);
       expect(metadata.annotations['rdb.dev/generation']).to.equal('1');
-      expect(spec.leaseTransitions).to.equal(1);
-      led.set(holder, (led.get(holder) ?? 0) + 1);
+      expect(spec.leaseTransitions).to.be.at.least(1);
+      const [first = ''] = assignment;
+      led.set(first, (led.get(first) ?? 0) + 1);
     }
-    // Spread evenly: no node leads more than one shard above another.
+    // Spread evenly: no node is to lead more than one shard above another.
     expect(led.size).to.equal(3);
     expect(Math.max(...led.values()) - Math.min(...led.values())).to.be.at.most(1);
   });
