@@ -42,6 +42,9 @@ describe('INFO', () => {
       const fields = fieldsOf((await ask(client, 'INFO', 'everything')) as string);
       expect(fields.get('connected_clients')).to.equal('1');
       expect(fields.get('db0')).to.equal('keys=1,expires=0,avg_ttl=0');
+      await client.expect(['SET', 'short', 'x', 'EX', '100'], '+OK\r\n');
+      const later = String(await ask(client, 'INFO', 'keyspace'));
+      expect(later).to.contain('db0:keys=2,expires=1,avg_ttl=0');
       expect(fields.get('cmdstat_get')).to.equal('calls=1,rejected_calls=0,failed_calls=0');
       expect(fields.get('cmdstat_client')).to.equal('calls=1,rejected_calls=0,failed_calls=1');
       expect(fields.get('cluster_enabled')).to.equal('1');

@@ -92,11 +92,14 @@ const sections: Readonly<Record<string, (services: Services) => Fields>> = {
     ),
   Cluster: () => [['cluster_enabled', 1]],
   Keyspace: ({ engine }) => {
-    const keys = ledShards(engine).reduce(
-      (sum, shard) => sum + engine.shardStatistics(shard).keys,
-      0,
-    );
-    return keys === 0 ? [] : [['db0', `keys=${keys},expires=0,avg_ttl=0`]];
+    let keys = 0;
+    let expiring = 0;
+    for (const shard of ledShards(engine)) {
+      const statistics = engine.shardStatistics(shard);
+      keys += statistics.keys;
+      expiring += statistics.expiring;
+    }
+    return keys === 0 ? [] : [['db0', `keys=${keys},expires=${expiring},avg_ttl=0`]];
   },
   R_db: ({ engine, identity, settings, threads, topology }) => [
     ['rdb_version', identity.version],
