@@ -18,6 +18,9 @@ export const operationMs = 3_000;
 /** A connection that is not there by then is not tried further: a cut answers nothing. */
 export const connectMs = 500;
 
+/** For which a node's address is remembered: a pod made anew has another one. */
+export const nameMs = 1_000;
+
 /** Before another node is asked where the leader is. */
 export const askAgainMs = 20;
 

@@ -1,6 +1,7 @@
 /** One connection that speaks RESP2, a command at a time: only what the recorded clients need. */
-import { connect, type Socket } from 'node:net';
-import { replyBytesMax } from './limits.ts';
+import { lookup as find } from 'node:dns/promises';
+import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
+import { nameMs, replyBytesMax } from './limits.ts';
 
 export type Reply =
   | { readonly kind: 'text'; readonly text: string }
@@ -28,7 +29,8 @@ export class RespConnection {
   static open(address: string, { timeoutMs }: { timeoutMs: number }): Promise<RespConnection> {
     const colon = address.lastIndexOf(':');
     const port = Number(address.slice(colon + 1));
-    const socket = connect({ host: address.slice(0, colon), port, noDelay: true });
+    const host = address.slice(0, colon);
+    const socket = connect({ host, port, noDelay: true, lookup: remembered });
     return new Promise((resolve, reject) => {
       const fail = (why: string) => {
         socket.destroy();
@@ -83,6 +85,29 @@ export class RespConnection {
     this.#waiting = undefined;
   }
 }
+
+const addresses = new Map<string, { readonly asked: Promise<string>; readonly untilMs: number }>();
+
+/**
+ * Names are asked for once a while, and together: where many connections break at once, the few threads that
+ * Node.js has for it would be what is waited for.
+ */
+const remembered: LookupFunction = (host, { all }, done) => {
+  const nowMs = performance.now();
+  let known = addresses.get(host);
+  if (known === undefined || known.untilMs < nowMs) {
+    const asked =
+      isIP(host) > 0
+        ? Promise.resolve(host)
+        : find(host, { family: 4 }).then(({ address }) => address);
+    known = { asked, untilMs: nowMs + nameMs };
+    addresses.set(host, known);
+  }
+  known.asked.then(
+    (address) => (all ? done(null, [{ address, family: 4 }]) : done(null, address, 4)),
+    (error: NodeJS.ErrnoException) => done(error, all ? [] : ''),
+  );
+};
 
 /** Undefined until the whole reply is there. Throws Error for what no server of ours says. */
 export function parseReply(data: Buffer): { reply: Reply; bytes: number } | undefined {

@@ -87,7 +87,10 @@ export class Scene {
     const folder = join(testEnvironment().reports, `history-${++number}`);
     mkdirSync(folder, { recursive: true });
     const { namespace, name, nodes, shards } = cluster;
-    const hosts = Array.from({ length: nodes }, (_, index) => nodeHost(namespace, name, index));
+    // As the nodes call themselves, so that redirects lead to addresses that are known.
+    const hosts = Array.from({ length: nodes }, (_, index) =>
+      nodeHost(namespace, name, index).replace(/\.cluster\.local$/, ''),
+    );
     const clients = await RecordedClients.start(
       {
         resp: hosts.map((host) => `${host}:6379`),
