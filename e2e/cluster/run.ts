@@ -60,15 +60,20 @@ export function show(command: readonly string[], options: RunOptions = {}): Prom
   });
 }
 
-/** Looks at `condition` until it holds; throws `TypeError`s of its own and a clear one at the deadline. */
+/** Looks at `condition` until it holds (`true`; a text says what is missing); throws a clear error at the deadline. */
 export async function until(
   what: string,
   deadlineMs: number,
-  condition: () => Promise<boolean> | boolean,
+  condition: () => Promise<boolean | string> | boolean | string,
 ): Promise<void> {
   const end = performance.now() + deadlineMs;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`${what}: not within ${deadlineMs / 1000} s`);
+  for (;;) {
+    const holds = await condition();
+    if (holds === true) return;
+    if (performance.now() > end) {
+      const missing = typeof holds === 'string' ? ` (${holds})` : '';
+      throw new Error(`${what}: not within ${deadlineMs / 1000} s${missing}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }

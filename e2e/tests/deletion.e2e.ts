@@ -31,12 +31,20 @@ describe('deletion, and objects of others', function deletion() {
 
   const belongings = (cluster: string) =>
     getItems(kinds, '-n', namespace, '-l', `rdb.dev/cluster=${cluster}`);
+  const removed = (cluster: string) =>
+    until('everything is gone', goneMs, async () => {
+      const left = await belongings(cluster);
+      return (
+        left.length === 0 ||
+        `left: ${left.map(({ kind, metadata }) => `${kind} ${metadata?.name}`).join(', ')}`
+      );
+    });
 
   it('removes everything that was made for a cluster', async () => {
     await makeCluster(namespace, 'brief', { shards: 4 });
     expect((await belongings('brief')).length).to.be.above(10);
     await kubectl('delete', 'rdb', 'brief', '-n', namespace, '--timeout=60s');
-    await until('everything is gone', goneMs, async () => (await belongings('brief')).length === 0);
+    await removed('brief');
   });
 
   it('leaves a foreign object alone, and says which one is in the way', async () => {
@@ -72,6 +80,6 @@ describe('deletion, and objects of others', function deletion() {
     await kubectl('delete', 'service', 'taken', '-n', namespace);
     await wait('condition=Ready', 60, '-n', namespace, 'rdb/taken');
     await kubectl('delete', 'rdb', 'taken', '-n', namespace, '--timeout=60s');
-    await until('everything is gone', goneMs, async () => (await belongings('taken')).length === 0);
+    await removed('taken');
   });
 });

@@ -99,7 +99,7 @@ function request(state: State, intent: Intent | undefined): void {
   }
   if (intent === undefined) {
     if (state.stopping) finishShutdown(state);
-    else recheck(state);
+    if (!state.stopped) recheck(state);
     return;
   }
   if (intent.data !== undefined && !provide(state, intent.data)) return;
@@ -116,10 +116,13 @@ function request(state: State, intent: Intent | undefined): void {
   state.effects.push(write);
 }
 
-/** Looks again for a Lease that no watch has told, until one does. */
+/**
+ * Looks again for a Lease that no watch has told, until one does; and while it shuts down, for a node whose cluster is
+ * deleted must not wait for its fellows because the watch, or their last word, was lost.
+ */
 function recheck(state: State): void {
   const { tracker, nowMs } = state;
-  if (!tracker.unwatched) {
+  if (!tracker.unwatched && !state.stopping) {
     state.recheckAtMs = undefined;
   } else if (state.recheckAtMs === undefined) {
     state.recheckAtMs = nowMs + limits.recheckMs;

@@ -7,7 +7,10 @@ export const limits = {
   retryFirstMs: 100,
   /** Milliseconds. Longest wait between tries; a longer one delays recovery after an outage by that much. */
   retryMostMs: 5_000,
-  /** Milliseconds between reads of a Lease that no watch has told yet: how long its deletion may go unnoticed. */
+  /**
+   * Milliseconds between reads of a Lease that no watch has told yet, and of a node that shuts down and waits for
+   * others: how long its deletion may go unnoticed.
+   */
   recheckMs: 5_000,
   /**
    * Answers in a row, 401 or 403, after which a node that shuts down gives up its Leases as they are. More
