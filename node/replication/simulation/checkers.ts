@@ -1,6 +1,6 @@
 /** What must hold, watched from outside: the checkers know nothing of the core's rules. */
 
-import type { Incarnation } from '../core/identity.ts';
+import type { Generation, Incarnation } from '../core/identity.ts';
 import type { LogEntry } from '../core/log.ts';
 import { type CounterOperation, counterFault } from './counters.ts';
 import { linearizabilityFault, type RegisterOperation } from './linearizability.ts';
@@ -8,6 +8,7 @@ import { Violation } from './world.ts';
 
 export class ShardChecker {
   readonly shard: number;
+  readonly generation: Generation;
   readonly #leaders = new Map<number, Incarnation>();
   /** The one log: what was committed first at each sequence. */
   readonly #log = new Map<number, LogEntry>();
@@ -21,8 +22,9 @@ export class ShardChecker {
   /** When this generation of the shard began. */
   readonly sinceMs: number;
 
-  constructor(shard: number, sinceMs: number) {
+  constructor(shard: number, generation: Generation, sinceMs: number) {
     this.shard = shard;
+    this.generation = generation;
     this.sinceMs = sinceMs;
   }
 
@@ -34,8 +36,12 @@ export class ShardChecker {
     this.#leaders.set(epoch, self);
   }
 
-  committed(self: Incarnation, entries: readonly LogEntry[]): void {
-    if (this.lost) return;
+  /** A replica that has not heard yet of the new generation may still apply what came to it of a lost one. */
+  committed(self: Incarnation, of: Generation, entries: readonly LogEntry[]): void {
+    if (this.lost || of < this.generation) return;
+    if (of > this.generation) {
+      throw new Violation('one-log', `${self} commits in generation ${of}, which has not begun`);
+    }
     for (const entry of entries) {
       const { sequence, epoch, content } = entry;
       const before = this.#log.get(sequence);
@@ -47,7 +53,8 @@ export class ShardChecker {
     }
   }
 
-  acknowledged(sequence: number): void {
+  acknowledged(of: Generation, sequence: number): void {
+    if (of < this.generation) return;
     this.#acknowledged = Math.max(this.#acknowledged, sequence);
   }
 

@@ -1,6 +1,12 @@
 /** A whole cluster: processes, network, API server, operator, and who watches what must hold. */
 
-import { type Incarnation, incarnation, nodeOf } from '../core/identity.ts';
+import {
+  type Generation,
+  generation,
+  type Incarnation,
+  incarnation,
+  nodeOf,
+} from '../core/identity.ts';
 import type { SessionBounds } from '../core/sessions.ts';
 import { ShardChecker } from './checkers.ts';
 import { Connections } from './connections.ts';
@@ -66,7 +72,7 @@ export class Cluster {
     });
     for (let shard = 0; shard < options.shards; shard++) {
       this.store.create(shard, { assignment: this.assignmentOf(shard) });
-      this.#checkers.push(new ShardChecker(shard, 0));
+      this.#checkers.push(new ShardChecker(shard, generation(1), 0));
     }
   }
 
@@ -178,7 +184,7 @@ export class Cluster {
   }
 
   /** The next generation of a shard that was lost begins. */
-  reborn(shard: number): void {
-    this.#checkers[shard] = new ShardChecker(shard, this.world.clock.nowMs);
+  reborn(shard: number, of: Generation): void {
+    this.#checkers[shard] = new ShardChecker(shard, of, this.world.clock.nowMs);
   }
 }

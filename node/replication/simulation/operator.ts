@@ -74,9 +74,10 @@ export class Operator {
   }
 
   #reset(shard: number, lease: ShardLease): void {
-    this.#cluster.reborn(shard);
+    const generation = nextGeneration(lease.generation);
+    this.#cluster.reborn(shard, generation);
     this.#cluster.store.put(shard, {
-      generation: nextGeneration(lease.generation),
+      generation,
       leader: undefined,
       inSync: [],
     });
@@ -131,15 +132,16 @@ export class Operator {
     // Nobody holds anything. Even if the newest known Lease was free: one that was stored later, and that nobody
     // alive has seen, may have had a leader.
     const isLost = inSync.length === 0;
+    const ofData = generation(newest.generation + (isLost ? 1 : 0));
     if (isLost) {
       const checker = checkers[shard];
       if (checker !== undefined && !checker.lost) this.#cluster.lost++;
-      this.#cluster.reborn(shard);
+      this.#cluster.reborn(shard, ofData);
     }
     store.create(shard, {
       assignment,
       epoch: newest.epoch === 0 ? epoch(0) : nextEpoch(highest),
-      generation: generation(newest.generation + (isLost ? 1 : 0)),
+      generation: ofData,
       inSync,
     });
   }

@@ -1,7 +1,7 @@
 /** One shard in a process: carries out what the core asks for, on an engine that only remembers. */
 
 import type { ShardCore } from '../core/core.ts';
-import type { Incarnation } from '../core/identity.ts';
+import { type Generation, generation, type Incarnation } from '../core/identity.ts';
 import type { CoreServing, Effect, Input } from '../core/io.ts';
 import type { LogEntry } from '../core/log.ts';
 import { messageText } from '../core/message-text.ts';
@@ -20,6 +20,8 @@ export class Replica {
   /** Changes with each leadership. */
   #counter = 0;
   #readable = false;
+  /** Of the copy. */
+  #generation: Generation = generation(0);
   #wakeAtMs: number | undefined;
   readonly #inputs: Input[] = [];
   #stepping = false;
@@ -166,6 +168,7 @@ export class Replica {
         break;
       }
       case 'create-data':
+        this.#generation = effect.generation;
         answered({ kind: 'data-created' });
         break;
       case 'drop-data':
@@ -206,11 +209,12 @@ export class Replica {
       checker.tooFew(self, lease.inSync.length, cluster.fewestCopies);
     }
     this.#writer.commit(sequence, (entry) => this.#check([{ ...entry, epoch: serving.epoch }]));
-    checker.acknowledged(sequence);
+    checker.acknowledged(serving.generation, sequence);
   }
 
   #check(entries: readonly LogEntry[]): void {
-    this.#process.cluster.checker(this.shard).committed(this.#process.self, entries);
+    const { cluster, self } = this.#process;
+    cluster.checker(this.shard).committed(self, this.#generation, entries);
   }
 }
 
