@@ -100,6 +100,34 @@ describe('batches of a twin', function () {
     engine.setReplicated(shard, false);
     expect(run(harness, ['SET', 'k', '2'])).to.equal('+OK\r\n');
   });
+
+  it('lets those who wait for a frozen batch not wake each other', async () => {
+    const harness = makeHarness();
+    const { engine } = harness;
+    replicateAll(harness, true);
+    run(harness, ['SET', 'k', '1']);
+    for (let one = 0; one < 4; one++) engine.seal(one);
+    const woken: string[] = [];
+    const park = (name: string, attempt: () => number) => {
+      const shard = attempt();
+      return engine.waitForShard(shard, 5000).then(() => woken.push(name));
+    };
+    const command = () => {
+      expect(runBytes(harness, frame('SET', 'k', '2')).stop).to.equal(Stop.Park);
+      return engine.result.shard;
+    };
+    const operation = () => {
+      const [result] = engine.batch([{ kind: 'delete', key: Buffer.from('k') }], nowMs, 0);
+      expect(result).to.deep.include({ status: 'park', reason: ParkReason.Frozen });
+      return result?.shard ?? -1;
+    };
+    const waiting = [park('first', command), park('second', operation), park('third', operation)];
+    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+    expect(woken).to.deep.equal([]);
+    for (let one = 0; one < 4; one++) engine.commit(one);
+    await Promise.all(waiting);
+    expect(woken).to.have.length(3);
+  });
 });
 
 describe('control blocks', () => {

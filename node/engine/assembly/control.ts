@@ -8,7 +8,7 @@
  * older than that.
  */
 import { header, REDIRECT_STRIDE, REDIRECTS, Thread } from './layout';
-import { wake } from './twin/lock';
+import { AWAITED_CHANGE, AWAITED_MUTEX, wake } from './twin/lock';
 import {
   addressOfShard,
   EXISTS,
@@ -121,11 +121,16 @@ export function publishControl(
   wake(shard);
 }
 
-/** Asks to be woken at the next change of a shard and returns the counter to wait on. */
-export function awaitShard(shard: Shard): u32 {
+/**
+ * Asks to be woken at the next change of a shard and returns the counter to wait on. `forMutex`: whoever found the
+ * mutex held is woken by its release, though nothing changed.
+ */
+export function awaitShard(shard: Shard, forMutex: bool): u32 {
   const base = addressOfShard(shard);
+  const awaited = base + offsetof<Shard>('awaited');
   const seen = atomic.load<u32>(base + offsetof<Shard>('publication'));
-  atomic.store<u32>(base + offsetof<Shard>('awaited'), 1);
+  if (forMutex) atomic.store<u32>(awaited, AWAITED_MUTEX);
+  else atomic.cmpxchg<u32>(awaited, 0, AWAITED_CHANGE);
   return seen;
 }
 

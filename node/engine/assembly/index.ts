@@ -277,7 +277,7 @@ export function shardAddress(shard: u32): u32 {
   return <u32>addressOfShard(shardAt(shard));
 }
 export function listen(shard: u32): u32 {
-  return awaitShard(shardAt(shard));
+  return awaitShard(shardAt(shard), true);
 }
 export function isQuiet(shard: u32): bool {
   const base = addressOfShard(shardAt(shard));

@@ -133,6 +133,7 @@ class Result {
   reserved: u8;
   shard: u32;
   version: u64;
+  /** Of a parked operation: the publication counter to wait on. */
   number: i64;
   expiryMs: i64;
   valueLength: u32;
@@ -154,6 +155,7 @@ export function executeOperations(thread: Thread, start: u32, end: u32): i32 {
   thread.outLimit = window + OUTPUT_WINDOW_BYTES;
   thread.committedPosition = start;
   thread.committedOut = window;
+  thread.armed = 0;
   let patient = true;
   while (true) {
     enterSection(thread);
@@ -210,9 +212,11 @@ function runOperations(thread: Thread, patient: bool): i32 {
         thread.shardAddress = <u32>addressOfShard(shard);
         return STATUS_WAIT;
       }
-      awaitShard(shard);
-      result.reason = PARK_BUSY;
-      status = STATUS_PARK;
+      status = park(result, PARK_BUSY);
+    }
+    if (status == STATUS_PARK) {
+      if (arm(thread, shard, result.reason == PARK_BUSY)) continue;
+      result.number = thread.seen;
     }
     result.status = <u8>status;
     thread.out += RESULT_BYTES + (result.pinned != 0 ? 0 : padded(result.valueLength));
@@ -224,8 +228,15 @@ function runOperations(thread: Thread, patient: bool): i32 {
   return STOP_DONE;
 }
 
-function park(shard: Shard, result: Result, reason: u8): i32 {
-  awaitShard(shard);
+/** True: asked to be woken, for the first time in this call. Looks once more: a change in between is not missed. */
+function arm(thread: Thread, shard: Shard, forMutex: bool): bool {
+  if (thread.armed == <u32>addressOfShard(shard)) return false;
+  thread.armed = <u32>addressOfShard(shard);
+  thread.seen = awaitShard(shard, forMutex);
+  return true;
+}
+
+function park(result: Result, reason: u8): i32 {
   result.reason = reason;
   return STATUS_PARK;
 }
@@ -241,7 +252,7 @@ function runOperation(
   const anyReplica = operation.kind == OP_GET && operation.flags & ANY_REPLICA;
   if (leadership & 1 && !(anyReplica && isReplicaReadable(shard))) {
     if (roleOf(shard) == ROLE_ELSEWHERE) return STATUS_NOT_LEADER;
-    return park(shard, result, PARK_NOT_SERVING);
+    return park(result, PARK_NOT_SERVING);
   }
   const length = operation.keyLength;
   if (length > header().keyBytesMax || operation.valueLength > header().valueBytesMax) {
@@ -256,13 +267,13 @@ function runOperation(
   // A careful read may hold it, and that asks less.
   if (!reads && (thread.careful || !holds(thread, shard))) {
     if (refusesOf(shard) & REFUSES_WRITES) return STATUS_NOT_ENOUGH_IN_SYNC;
-    if (!mayWrite(shard)) return park(shard, result, PARK_NOT_SERVING);
+    if (!mayWrite(shard)) return park(result, PARK_NOT_SERVING);
   }
   if (!holds(thread, shard) && (careful || !reads)) {
     const opened = tryOpen(thread, shard);
     if (opened == BUSY) return STATUS_WAIT;
-    if (opened == FROZEN) return park(shard, result, PARK_FROZEN);
-    if (opened == STALE) return park(shard, result, PARK_NOT_SERVING);
+    if (opened == FROZEN) return park(result, PARK_FROZEN);
+    if (opened == STALE) return park(result, PARK_NOT_SERVING);
   }
   if (reads) return read(thread, shard, operation, result, key, hash, leadership);
   if (kind == OP_SET) return setOperation(thread, shard, operation, result, key, hash);
@@ -315,7 +326,7 @@ function read(
   const record = lookUp(thread, shard, side, hash, key, operation.keyLength);
   if (record == 0) describeAbsent(side, result, hash);
   else describe(result, record);
-  if (!mayAnswer(thread, shard, leadership)) return park(shard, result, PARK_NOT_SERVING);
+  if (!mayAnswer(thread, shard, leadership)) return park(result, PARK_NOT_SERVING);
   if (record == 0) return STATUS_NOT_FOUND;
   if (operation.kind == OP_GET) giveValue(thread, result, record);
   // A value copied after the leadership ended is not an answer.
@@ -323,7 +334,7 @@ function read(
   if (result.pinned != 0) dropBlob(thread, result.pinned);
   result.pinned = 0;
   result.valueLength = 0;
-  return park(shard, result, PARK_NOT_SERVING);
+  return park(result, PARK_NOT_SERVING);
 }
 
 function giveValue(thread: Thread, result: Result, record: usize): void {

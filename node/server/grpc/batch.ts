@@ -212,6 +212,8 @@ class BatchRun {
       // All must be done before the answer goes, so it is enough to wait for one of the shards.
       const shard = waiting[0]?.parked?.shard ?? 0;
       await engine.waitForShard(shard, Math.min(leftMs, PARK_STEP_MS_MAX));
+      // A shard that changes all the time must not keep the sockets from their turn.
+      await new Promise(setImmediate);
       waiting = this.attempt(waiting);
     }
     return waiting;

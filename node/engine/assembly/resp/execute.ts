@@ -163,7 +163,7 @@ function waitFor(thread: Thread, stop: i32): bool {
   // Ask to be woken first, then look once more: a change in between is not missed.
   if (thread.armed == thread.shardAddress) return false;
   thread.armed = thread.shardAddress;
-  thread.seen = awaitShard(shard);
+  thread.seen = awaitShard(shard, thread.reason == PARK_BUSY);
   return true;
 }
 

@@ -6,6 +6,10 @@ import { SPIN_TURNS, WAIT_NANOSECONDS_MAX } from '../generated/constants';
 import { Thread } from '../layout';
 import { addressOfShard, Shard } from './shard';
 
+/** What JavaScript waits for: a change of the shard, or its mutex, too. */
+export const AWAITED_CHANGE: u32 = 1;
+export const AWAITED_MUTEX: u32 = 2;
+
 // @ts-ignore: decorator
 @inline
 export function tryLock(thread: Thread, shard: Shard): bool {
@@ -28,6 +32,18 @@ export function unlock(shard: Shard): void {
   shard.owner = 0;
   if (atomic.xchg<u32>(mutex, 0) == 2) atomic.notify(mutex, 1);
   if (atomic.load<u32>(addressOfShard(shard) + offsetof<Shard>('awaited')) != 0) wake(shard);
+}
+
+/**
+ * Nothing was changed: whoever waits for a change sleeps on. Else two that look in vain would wake each other as fast
+ * as they can.
+ */
+export function unlockUnchanged(shard: Shard): void {
+  const mutex = addressOfShard(shard) + offsetof<Shard>('mutex');
+  shard.owner = 0;
+  if (atomic.xchg<u32>(mutex, 0) == 2) atomic.notify(mutex, 1);
+  const awaited = atomic.load<u32>(addressOfShard(shard) + offsetof<Shard>('awaited'));
+  if (awaited == AWAITED_MUTEX) wake(shard);
 }
 
 /** Wakes whoever waits in JavaScript for a change of this shard. */

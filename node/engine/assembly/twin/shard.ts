@@ -59,7 +59,7 @@ export class Shard {
   mutex: u32;
   /** The visible side. */
   side: u32;
-  /** 1: JavaScript of some thread waits for `publication`. */
+  /** Not 0: JavaScript of some thread waits for `publication`, and for what (lock.ts). */
   awaited: u32;
   /** Thread that holds the mutex, plus 1. */
   owner: u32;

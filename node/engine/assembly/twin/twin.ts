@@ -20,7 +20,7 @@ import { KIND_INDEX, snapshotOf, Thread } from '../layout';
 import { allocate, free } from '../memory/allocator';
 import { change, restoreRemovals, settle, tableOf } from './directory';
 import { gather } from './gather';
-import { lockWaiting, tryLock, unlock } from './lock';
+import { lockWaiting, tryLock, unlock, unlockUnchanged } from './lock';
 import { expires, footprint, freeRecord, sameShape } from './record';
 import { hasDrained, takeSnapshot, waitForDrain } from './sections';
 import {
@@ -71,7 +71,7 @@ export function tryOpen(thread: Thread, shard: Shard): i32 {
 export function openWaiting(thread: Thread, shard: Shard): i32 {
   if (!lockWaiting(thread, shard)) return BUSY;
   if (shard.state == STATE_SWAPPED && !waitForDrain(drainSnapshot(shard))) {
-    unlock(shard);
+    unlockUnchanged(shard);
     return BUSY;
   }
   return opened(thread, shard);
@@ -79,7 +79,7 @@ export function openWaiting(thread: Thread, shard: Shard): i32 {
 
 function opened(thread: Thread, shard: Shard): i32 {
   if (shard.state == STATE_SWAPPED && !finish(thread, shard)) {
-    unlock(shard);
+    unlockUnchanged(shard);
     return BUSY;
   }
   const leadership = atomic.load<u32>(addressOfShard(shard));
@@ -89,7 +89,7 @@ function opened(thread: Thread, shard: Shard): i32 {
   } else {
     const refusal = whyNotJoin(shard, leadership);
     if (refusal != LOCKED) {
-      unlock(shard);
+      unlockUnchanged(shard);
       return refusal;
     }
   }
