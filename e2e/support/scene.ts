@@ -18,7 +18,13 @@ import {
 import { type Judgement, judge } from '../history/judge.ts';
 import { check } from '../history/linearizability.ts';
 import { nowNs, type Operation } from '../history/operation.ts';
-import { byFrequency, type FigureRow, figuresFile, type HistoryRow } from '../history/report.ts';
+import {
+  byFrequency,
+  type FigureRow,
+  type Figures,
+  figuresFile,
+  type HistoryRow,
+} from '../history/report.ts';
 import { nodeHost, nodePods } from './demo.ts';
 import { testEnvironment } from './environment.ts';
 import type { Pod } from './pods.ts';
@@ -37,6 +43,7 @@ export interface FaultCluster {
 export type Role = 'leader' | 'follower' | 'nothing';
 
 export interface Findings {
+  readonly title: string;
   readonly history: readonly Operation[];
   readonly judgement: Judgement;
   readonly lost: number;
@@ -193,7 +200,7 @@ export class Scene {
     );
     expect(ours.verdict, ours.faults.join('; ')).to.equal('linearizable');
     expect(lost, 'acknowledged writes lost').to.equal(0);
-    return { history, judgement, lost, figures };
+    return { title: this.title, history, judgement, lost, figures };
   }
 
   #report(
@@ -213,9 +220,13 @@ export class Scene {
       ...{ fault: this.title, operations, failed: errors('failed'), unknown: errors('unknown') },
       ...{ lost, verdict },
     };
-    const line = JSON.stringify({ rows, histories: [row] });
-    appendFileSync(join(testEnvironment().reports, figuresFile), `${line}\n`);
+    appendFigures({ rows, histories: [row] });
   }
+}
+
+/** Adds to what is printed, and kept, at the end of all tests. */
+export function appendFigures(figures: Figures): void {
+  appendFileSync(join(testEnvironment().reports, figuresFile), `${JSON.stringify(figures)}\n`);
 }
 
 /** The history up to a moment: of what was out then, nothing is known. */

@@ -24,6 +24,7 @@ import type { PeerAddress } from './peers/peers.ts';
 import { RequestGate } from './request-gate.ts';
 import { type ClusterIdentity, memberOf } from './shard-lease.ts';
 import { type SealedBatch, type ShardEngine, ShardRunner } from './shard-runner.ts';
+import { StoreReturn } from './store-return.ts';
 
 export interface ShardHostOptions extends ClusterIdentity {
   /** `demo-0/<incarnation>` of this process. */
@@ -73,6 +74,7 @@ export class ShardHost implements AsyncDisposable {
   readonly #leases: LeaseRequests[] = [];
   readonly #network: PeerNetwork | undefined;
   readonly #reserve: MemoryReserve;
+  readonly #storeReturn: StoreReturn;
   readonly #stopped = Promise.withResolvers<void>();
   readonly #told: Told[] = [];
   /** Shards whose open batch is to be sent off. */
@@ -89,6 +91,9 @@ export class ShardHost implements AsyncDisposable {
     const pace = { atMs: scheduler.nowMs() };
     const reserve = new MemoryReserve(engine);
     this.#reserve = reserve;
+    this.#storeReturn = new StoreReturn(scheduler, (shard) =>
+      this.#runners[shard]?.input({ kind: 'store-answers' }),
+    );
     const self = incarnation(options.self);
     const core = {
       self,
@@ -121,6 +126,10 @@ export class ShardHost implements AsyncDisposable {
         scheduler,
         wallMs,
         leaderHeardMs: () => this.#network?.leaderHeardMs(shard),
+        onAnswered: (answered) => {
+          if (answered) this.#storeReturn.answered();
+          else this.#storeReturn.unanswered(shard);
+        },
       });
       this.#leases.push(leases);
       this.#runners.push(
@@ -234,6 +243,7 @@ export class ShardHost implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
+    this.#storeReturn[Symbol.dispose]();
     for (const runner of this.#runners) runner.close();
     this.#network?.[Symbol.dispose]();
     await this.#watch?.[Symbol.asyncDispose]();

@@ -20,6 +20,8 @@ export interface LeaseRequestsOptions {
   readonly wallMs: () => number;
   /** When this node last heard of the shard's leader, monotonic milliseconds; undefined: never. */
   readonly leaderHeardMs: () => number | undefined;
+  /** After each request: whether the store said anything, be it no. */
+  readonly onAnswered: (answered: boolean) => void;
 }
 
 export class LeaseRequests {
@@ -63,10 +65,11 @@ export class LeaseRequests {
   }
 
   async read(request: number): Promise<Input> {
-    const { gate, store, scheduler } = this.#options;
+    const { gate, store, scheduler, onAnswered } = this.#options;
     this.#learnedMs = scheduler.nowMs();
     try {
       const lease = await gate.run(() => store.get(this.#name));
+      onAnswered(true);
       if (lease === undefined) return { kind: 'read', request, lease: undefined };
       const reading = this.#read(lease, (readable) => ({ kind: 'read', request, lease: readable }));
       // The store did answer, but with nothing to follow: as if it had not.
@@ -74,12 +77,13 @@ export class LeaseRequests {
       return { kind: 'read-failed', request, forbidden: false, message: reading.message };
     } catch (error) {
       const forbidden = error instanceof LeaseStoreError && error.code === 'Forbidden';
+      onAnswered(forbidden);
       return { kind: 'read-failed', request, forbidden, message: messageOf(error) };
     }
   }
 
   async write({ request, base, edit }: Extract<Effect, { kind: 'write-lease' }>): Promise<Input> {
-    const { gate, store, scheduler, wallMs, leaderHeardMs } = this.#options;
+    const { gate, store, scheduler, wallMs, leaderHeardMs, onAnswered } = this.#options;
     const stored = this.#stored.get(base);
     if (stored === undefined) throw new Error(`no stored Lease for version ${base.version}`);
     const learnedMs = this.#learnedMs ?? scheduler.nowMs();
@@ -91,6 +95,7 @@ export class LeaseRequests {
         changeOf(stored, edit, { nowMs: wallMs(), detectionMs, promotionMs }),
       );
     });
+    onAnswered(outcome.kind !== 'unresolved');
     if (outcome.kind !== 'won') return { ...outcome, request };
     const won = this.#read(outcome.lease, (lease) => ({ kind: 'won', request, lease }));
     // Stored, and yet not what was sent: something stands between. A quorum read will tell.

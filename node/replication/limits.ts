@@ -8,6 +8,8 @@ export const limits = {
    * shards at once would else drown an API server that has other work.
    */
   requestsInFlightMax: 16,
+  /** Milliseconds between tries, of one shard at a time, of a LeaseStore that has not answered. */
+  storeProbeMs: 300,
   /** Records freed in one turn of the event loop: about a millisecond. */
   dropRecordsMax: 2_000,
   /** Milliseconds until something is tried again that another thread, or a lack of memory, stood against. */

@@ -301,6 +301,10 @@ function takeRare(state: State, input: RareInput): void {
       writes.failed(nowMs);
       tell(state, { kind: 'store-trouble', message: input.message });
       break;
+    case 'store-answers':
+      reads.succeeded();
+      writes.succeeded();
+      break;
     case 'peer':
       takePeer(state, input);
       break;

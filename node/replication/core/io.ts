@@ -34,6 +34,8 @@ export type Input =
     }
   /** It may be stored, now or later. */
   | { readonly kind: 'unresolved'; readonly request: number; readonly message: string }
+  /** The store, which had not answered, does again: nothing is to be waited for. */
+  | { readonly kind: 'store-answers' }
   /** Answers to `create-data` and `drop-data`. */
   | { readonly kind: 'data-created' }
   | { readonly kind: 'data-refused'; readonly message: string }

@@ -181,6 +181,7 @@ class ScriptRun {
       case 'data-dropped':
       case 'tick':
       case 'shutdown':
+      case 'store-answers':
         return { kind };
       default:
         throw new Error(`a script has no input "${kind}"`);
