@@ -25,6 +25,7 @@ import { RequestGate } from './request-gate.ts';
 import { type ClusterIdentity, memberOf } from './shard-lease.ts';
 import { type SealedBatch, type ShardEngine, ShardRunner } from './shard-runner.ts';
 import { StoreReturn } from './store-return.ts';
+import { Wakes } from './wakes.ts';
 
 export interface ShardHostOptions extends ClusterIdentity {
   /** `demo-0/<incarnation>` of this process. */
@@ -38,6 +39,8 @@ export interface ShardHostOptions extends ClusterIdentity {
   readonly engine: ShardEngine;
   readonly store: LeaseStore;
   readonly scheduler: Scheduler;
+  /** Registers what is to be done once at the end of a turn that asks for it, by the function returned. */
+  readonly atTurnEnd?: ((task: () => void) => () => void) | undefined;
   /** Wall clock, milliseconds since 1970. */
   readonly wallMs: () => number;
   /** Follows that of the leaders that are heard. */
@@ -75,6 +78,8 @@ export class ShardHost implements AsyncDisposable {
   readonly #network: PeerNetwork | undefined;
   readonly #reserve: MemoryReserve;
   readonly #storeReturn: StoreReturn;
+  readonly #wakes: Wakes;
+  readonly #askTurnEnd: () => void;
   readonly #stopped = Promise.withResolvers<void>();
   readonly #told: Told[] = [];
   /** Shards whose open batch is to be sent off. */
@@ -94,6 +99,13 @@ export class ShardHost implements AsyncDisposable {
     this.#storeReturn = new StoreReturn(scheduler, (shard) =>
       this.#runners[shard]?.input({ kind: 'store-answers' }),
     );
+    const { atTurnEnd = (task) => () => void scheduler.after(0, task) } = options;
+    this.#askTurnEnd = atTurnEnd(() => this.#turnEnd());
+    this.#wakes = new Wakes({
+      shards,
+      scheduler,
+      wake: (shard) => this.#runners[shard]?.wake(),
+    });
     const self = incarnation(options.self);
     const core = {
       self,
@@ -139,6 +151,7 @@ export class ShardHost implements AsyncDisposable {
           engine,
           leases,
           scheduler,
+          wakes: this.#wakes,
           wallMs,
           data: { pace, reserve },
           send: (to, ofShard, message) => this.#network?.send(to, ofShard, message),
@@ -245,6 +258,7 @@ export class ShardHost implements AsyncDisposable {
     this.#closed = true;
     this.#storeReturn[Symbol.dispose]();
     for (const runner of this.#runners) runner.close();
+    this.#wakes[Symbol.dispose]();
     this.#network?.[Symbol.dispose]();
     await this.#watch?.[Symbol.asyncDispose]();
   }
@@ -278,18 +292,20 @@ export class ShardHost implements AsyncDisposable {
   #endTurn(): void {
     if (this.#turnEnds || this.#closed) return;
     this.#turnEnds = true;
-    this.#options.scheduler.after(0, () => {
-      this.#turnEnds = false;
-      if (this.#closed) return;
-      this.#reserve.refresh();
-      const shards = [...this.#gathered];
-      this.#gathered.clear();
-      for (const shard of shards) {
-        this.#runners[shard]?.seal();
-        if (this.#runners[shard]?.unsealed) this.gathered(shard);
-      }
-      this.#network?.flush();
-    });
+    this.#askTurnEnd();
+  }
+
+  #turnEnd(): void {
+    this.#turnEnds = false;
+    if (this.#closed) return;
+    this.#reserve.refresh();
+    const shards = [...this.#gathered];
+    this.#gathered.clear();
+    for (const shard of shards) {
+      this.#runners[shard]?.seal();
+      if (this.#runners[shard]?.unsealed) this.gathered(shard);
+    }
+    this.#network?.flush();
   }
 
   // Which nodes to be connected to: those that this one shares shards with.

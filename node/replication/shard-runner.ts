@@ -23,6 +23,7 @@ import type { LeaseRequests } from './lease-requests.ts';
 import { limits } from './limits.ts';
 import type { MemoryEngine } from './memory-reserve.ts';
 import { ReplicaData, type ReplicaEngine } from './replica-data.ts';
+import type { Wakes } from './wakes.ts';
 
 export type ShardEngine = Pick<Engine, 'publish' | 'setReplicated' | 'seal'> &
   ReplicaEngine &
@@ -44,6 +45,7 @@ export interface ShardRunnerOptions {
   readonly engine: ShardEngine;
   readonly leases: LeaseRequests;
   readonly scheduler: Scheduler;
+  readonly wakes: Pick<Wakes, 'at'>;
   /** Wall clock, milliseconds since 1970. */
   readonly wallMs: () => number;
   readonly data: Pick<ReplicaData['options'], 'pace' | 'reserve'>;
@@ -80,8 +82,6 @@ export class ShardRunner {
   #refuseMemory = false;
   /** How fresh the copy here was when it was last shown to readers of any replica. */
   #shownAsOfMs: number | undefined;
-  #cancelWake = (): void => {};
-  #armedMs = Number.POSITIVE_INFINITY;
   #cancelRetry = (): void => {};
   #closed = false;
 
@@ -128,10 +128,17 @@ export class ShardRunner {
     return this.#gathered && this.#out === undefined && !this.#closed;
   }
 
+  /** `wakes` told that the core's moment has come. */
+  wake(): void {
+    const { wakeAtMs } = this.core;
+    const { scheduler, wakes } = this.#options;
+    if (wakeAtMs !== undefined && wakeAtMs <= scheduler.nowMs()) this.input({ kind: 'tick' });
+    else wakes.at(this.shard, wakeAtMs);
+  }
+
   /** Nothing is done any more, whatever is answered. */
   close(): void {
     this.#closed = true;
-    this.#cancelWake();
     this.#cancelRetry();
   }
 
@@ -156,7 +163,7 @@ export class ShardRunner {
     }
     if (this.#closed) return;
     this.#showFreshness();
-    this.#arm();
+    this.#options.wakes.at(this.shard, this.core.wakeAtMs);
     const events = this.#events;
     if (events.length > 0) this.#events = [];
     this.#options.onChange(this, events.length > 0 ? events : nothingTold);
@@ -360,20 +367,5 @@ export class ShardRunner {
     else this.sessions.rolledBack();
     onResolved(out, outcome);
     return true;
-  }
-
-  /** A timer that is early does no harm: it looks again. So one is only set anew for an earlier moment. */
-  #arm(): void {
-    const { wakeAtMs } = this.core;
-    if (wakeAtMs === undefined || wakeAtMs >= this.#armedMs) return;
-    const { scheduler } = this.#options;
-    this.#cancelWake();
-    this.#armedMs = wakeAtMs;
-    this.#cancelWake = scheduler.after(Math.max(0, wakeAtMs - scheduler.nowMs()), () => {
-      this.#armedMs = Number.POSITIVE_INFINITY;
-      const dueMs = this.core.wakeAtMs;
-      if (dueMs !== undefined && dueMs <= scheduler.nowMs()) this.input({ kind: 'tick' });
-      else this.#arm();
-    });
   }
 }

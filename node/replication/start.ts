@@ -27,6 +27,7 @@ export interface HostInThreadOptions {
   /** The agent's store, over `link.leases`. */
   readonly store: LeaseStore;
   readonly scheduler: Scheduler;
+  readonly atTurnEnd?: ShardHostOptions['atTurnEnd'];
   /** Wall clock, milliseconds since 1970. */
   readonly wallMs: () => number;
   /** For the random part of waits. */

@@ -379,7 +379,8 @@ export class Connection implements Recipient, Parked, Sender, Holder {
     }
     this.#blocked = 'parked';
     this.#parkReason = reason;
-    if (!parking.park(this, shard)) {
+    const isTold = reason === ParkReason.Frozen && this.#context.endsBatches;
+    if (!parking.park(this, shard, isTold)) {
       statistics.add('overloads', 1);
       // Not now: this connection's input is not kept yet.
       setImmediate(() => this.#refuseParked('BUSY too many commands wait for their shard'));

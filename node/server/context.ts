@@ -12,6 +12,7 @@ import type { Parking } from './parking.ts';
 import type { Answer, Question } from './questions.ts';
 import type { Reply } from './reply.ts';
 import type { ProcessStatistics, ThreadStatistics } from './statistics.ts';
+import type { Turn } from './turn.ts';
 
 /** The topology as this thread last heard of it. */
 export interface TopologySource {
@@ -29,6 +30,8 @@ export interface ConnectionContext {
   readonly outbox: Outbox;
   readonly parking: Parking;
   readonly batches: Batches;
+  /** This thread seals and commits the batches of all shards: `parking` hears of each that is over. */
+  readonly endsBatches: boolean;
   readonly allowance: InputAllowance;
   /** Longest command. */
   readonly commandBytesMax: number;
@@ -54,6 +57,7 @@ export interface Services {
   readonly topology: TopologySource;
   readonly statistics: ProcessStatistics;
   readonly batches: Batches;
+  readonly turn: Turn;
   readonly thread: number;
   readonly threads: number;
   readonly budgetBytes: number;

@@ -27,6 +27,7 @@ import { schedulerOn } from './scheduler.ts';
 import { ProcessStatistics } from './statistics.ts';
 import { Sweeper } from './sweeper.ts';
 import { TopologyHolder } from './topology.ts';
+import { Turn } from './turn.ts';
 
 /** Starts the thread; the function returned takes the main thread's messages. */
 export function startDataThread(
@@ -73,6 +74,7 @@ class DataThread {
     this.#services = {
       engine,
       batches,
+      turn: new Turn(),
       clock,
       identity,
       topology: this.#topology,
@@ -91,6 +93,7 @@ class DataThread {
       this.#host = this.#startHost(start.link, {
         onResolved: (batch, outcome) => {
           batches.resolve(batch.shard, batch.batch, outcome);
+          this.#resp?.batchOver(batch.shard);
           home.resolved(batch, outcome);
           if (outcome === 'committed') {
             row?.observeCommit((clock.monotonicMs() - batch.sealedMs) / 1000);
@@ -98,6 +101,7 @@ class DataThread {
         },
         onAbandoned: (shard) => {
           batches.abandon(shard);
+          this.#resp?.batchOver(shard);
           home.abandoned(shard);
         },
       });
@@ -116,7 +120,7 @@ class DataThread {
     heard: Pick<HostInThreadOptions, 'onResolved' | 'onAbandoned'>,
   ): HostInThread {
     const { identity, settings, seed, host } = this.#start;
-    const { engine, clock, statistics, thread } = this.#services;
+    const { engine, clock, statistics, thread, turn } = this.#services;
     const row = statistics.rows[thread];
     return startShardHost({
       link,
@@ -128,6 +132,7 @@ class DataThread {
       engine,
       store: channelStore(link.leases),
       scheduler: schedulerOn(clock),
+      atTurnEnd: (task) => turn.on('replicate', task),
       wallMs: () => Date.now(),
       shardTime: this.#time,
       seed,
@@ -168,6 +173,7 @@ class DataThread {
         host,
         port: this.#settings.respPort,
         reusePort: threads > 1,
+        endsBatches: thread === replicationHome,
       });
       if (thread !== replicationHome) {
         this.#post({ kind: 'listening', respPort: this.#resp.port, grpcPort: undefined });

@@ -9,6 +9,7 @@ import type { Clock } from './clock.ts';
 import { serverLimits } from './limits.ts';
 import type { Outbox } from './outbox.ts';
 import type { ThreadStatistics } from './statistics.ts';
+import { Turn } from './turn.ts';
 
 /** What the intake must know of a connection. */
 export interface Sender {
@@ -23,6 +24,7 @@ export interface IntakeContext {
   readonly clock: Clock;
   readonly outbox: Outbox;
   readonly statistics: ThreadStatistics;
+  readonly turn?: Turn;
 }
 
 const { intakeBytes, intakeChunkBytesMax, intakeChunksMax } = serverLimits;
@@ -39,14 +41,15 @@ export class Intake {
   #end = 0;
   #arrivedMs = 0;
   #scheduled = false;
-  readonly #runAll = (): void => {
-    this.#scheduled = false;
-    this.run();
-  };
+  readonly #ask: () => void;
 
   constructor(context: IntakeContext) {
-    const { engine } = context;
+    const { engine, turn = new Turn() } = context;
     this.#context = context;
+    this.#ask = turn.on('run', () => {
+      this.#scheduled = false;
+      this.run();
+    });
     const bytes = intakeBytes + 4 * (intakeChunksMax + 1);
     const address = engine.allocateBuffer(bytes);
     this.#address = address;
@@ -88,7 +91,7 @@ export class Intake {
     from.taken = true;
     if (!this.#scheduled) {
       this.#scheduled = true;
-      setImmediate(this.#runAll);
+      this.#ask();
     }
     return true;
   }

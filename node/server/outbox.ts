@@ -5,6 +5,7 @@
  * writes and a new one taken.
  */
 import { serverLimits } from './limits.ts';
+import { Turn } from './turn.ts';
 
 /** What the outbox must know of a connection. */
 export interface Recipient {
@@ -26,10 +27,11 @@ export class Outbox {
   #leaked = false;
   /** Recipients whose unfinished writes hold a buffer. */
   #holders = 0;
-  readonly #flush = () => {
-    this.#scheduled = false;
-    this.flush();
-  };
+  readonly #ask: () => void;
+
+  constructor(turn = new Turn()) {
+    this.#ask = turn.on('reply', () => this.#flush());
+  }
 
   /** Adds bytes [0, length) of `source` to the replies of a connection. */
   append(to: Recipient, source: Uint8Array, length: number): void {
@@ -53,7 +55,7 @@ export class Outbox {
     to.outEnd = this.#end;
     if (!this.#scheduled) {
       this.#scheduled = true;
-      setImmediate(this.#flush);
+      this.#ask();
     }
   }
 
@@ -64,6 +66,11 @@ export class Outbox {
 
   release(): void {
     this.#flush();
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    this.flush();
   }
 
   /** Writes the replies of one connection now: something that is not in the outbox follows. */

@@ -90,4 +90,37 @@ describe('parking', () => {
     expect(extra.woken).to.equal(1);
     expect(statistics.get('parked')).to.equal(0);
   });
+
+  it('wakes who is told when a batch is over, once a turn, and watches nothing for them', async () => {
+    const { parking, statistics } = fixture();
+    const [first, second] = [new Waiter(), new Waiter()];
+    parking.park(first, 3, true);
+    parking.park(second, 4, true);
+    parking.changed(3);
+    expect(first.woken).to.equal(0);
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    expect([first.woken, second.woken]).to.deep.equal([1, 0]);
+    expect(statistics.get('parked')).to.equal(1);
+    parking.remove(second);
+    parking.changed(4);
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    expect(second.woken).to.equal(0);
+    expect(statistics.get('parked')).to.equal(0);
+  });
+
+  it('gives up who waits in vain to be told', async () => {
+    const { parking, pass, statistics } = fixture();
+    const who = new Waiter();
+    who.parkedUntilMs = 1;
+    const gaveUp = new Promise<void>((resolve) => {
+      who.giveUp = () => resolve();
+    });
+    parking.park(who, 3, true);
+    pass(1);
+    await gaveUp;
+    expect(statistics.get('parked')).to.equal(0);
+    expect(statistics.get('parkTimeouts')).to.equal(1);
+  });
 });

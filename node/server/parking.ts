@@ -1,8 +1,12 @@
-/** Connections whose next command waits for a shard: woken when the shard's control block or mutex changes. */
+/**
+ * Connections whose next command waits for a shard: woken when the shard's control block or mutex changes, or, where
+ * this very thread ends the shard's batches, when it says so: waiting on memory costs more than many a command.
+ */
 import type { Engine } from '../engine/types.ts';
 import type { Clock } from './clock.ts';
 import { serverLimits } from './limits.ts';
 import type { ThreadStatistics } from './statistics.ts';
+import { Turn } from './turn.ts';
 
 export interface Parked {
   /** Monotonic milliseconds at which waiting ends. */
@@ -17,42 +21,93 @@ export interface ParkingContext {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly statistics: ThreadStatistics;
+  readonly turn?: Turn;
 }
 
 export class Parking {
   readonly #context: ParkingContext;
-  readonly #shards = new Map<number, Set<Parked>>();
+  /** Who waits for changes in memory, by shard. */
+  readonly #watched = new Map<number, Set<Parked>>();
+  /** Who waits for `changed`, by shard; and the shards that have. */
+  readonly #told = new Map<number, Set<Parked>>();
+  readonly #changed: number[] = [];
+  readonly #ask: () => void;
+  #timer: NodeJS.Timeout | undefined;
   #count = 0;
 
   constructor(context: ParkingContext) {
+    const { turn = new Turn() } = context;
     this.#context = context;
+    // Not at once: a shard that changes all the time must not keep the sockets from their turn.
+    this.#ask = turn.on('wake', () => this.#wakeChanged());
   }
 
-  /** False: too many wait already, and this one was not added. */
-  park(who: Parked, shard: number): boolean {
+  /**
+   * `isTold`: `changed` will be called when the shard is free again.
+   * False: too many wait already, and this one was not added.
+   */
+  park(who: Parked, shard: number, isTold = false): boolean {
     if (this.#count >= serverLimits.parkedMax) {
       return false;
     }
-    const waiting = this.#shards.get(shard);
+    const shards = isTold ? this.#told : this.#watched;
+    const waiting = shards.get(shard);
     this.#counted(1);
     this.#context.statistics.add('parkedTotal', 1);
     if (waiting !== undefined) {
       waiting.add(who);
-      return true;
+    } else {
+      const first = new Set([who]);
+      shards.set(shard, first);
+      if (!isTold) void this.#watch(shard, first);
     }
-    const first = new Set([who]);
-    this.#shards.set(shard, first);
-    void this.#watch(shard, first);
+    if (isTold) this.#arm(who.parkedUntilMs);
     return true;
+  }
+
+  /** The batch of a shard is over. */
+  changed(shard: number): void {
+    const waiting = this.#told.get(shard);
+    if (waiting === undefined || waiting.size === 0) return;
+    this.#changed.push(shard);
+    this.#ask();
   }
 
   /** A connection that is gone waits no more. */
   remove(who: Parked): void {
-    for (const waiting of this.#shards.values()) {
-      if (waiting.delete(who)) {
-        this.#counted(-1);
+    for (const shards of [this.#watched, this.#told]) {
+      for (const waiting of shards.values()) {
+        if (waiting.delete(who)) {
+          this.#counted(-1);
+        }
       }
     }
+  }
+
+  #wakeChanged(): void {
+    const shards = this.#changed.splice(0);
+    for (const shard of shards) {
+      const waiting = this.#told.get(shard);
+      if (waiting !== undefined) this.#wakeAll(waiting);
+    }
+  }
+
+  /** For who waits longest; whoever else is late by then is given up with it. */
+  #arm(untilMs: number): void {
+    if (this.#timer !== undefined) return;
+    const waitMs = Math.max(1, Math.ceil(untilMs - this.#context.clock.monotonicMs()));
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      const nowMs = this.#context.clock.monotonicMs();
+      let nextMs = Number.POSITIVE_INFINITY;
+      for (const waiting of this.#told.values()) {
+        for (const who of waiting) {
+          if (who.parkedUntilMs > nowMs) nextMs = Math.min(nextMs, who.parkedUntilMs);
+          else if (waiting.delete(who)) this.#giveUp(who);
+        }
+      }
+      if (nextMs < Number.POSITIVE_INFINITY) this.#arm(nextMs);
+    }, waitMs).unref();
   }
 
   async #watch(shard: number, waiting: Set<Parked>): Promise<void> {
@@ -67,22 +122,27 @@ export class Parking {
       await new Promise(setImmediate);
       this.#wakeAll(waiting);
     }
-    this.#shards.delete(shard);
+    this.#watched.delete(shard);
   }
 
   #wakeAll(waiting: Set<Parked>): void {
     const nowMs = this.#context.clock.monotonicMs();
     const woken = [...waiting];
     waiting.clear();
-    this.#counted(-woken.length);
     for (const who of woken) {
       if (nowMs >= who.parkedUntilMs) {
-        this.#context.statistics.add('parkTimeouts', 1);
-        who.giveUp();
+        this.#giveUp(who);
       } else {
+        this.#counted(-1);
         who.wake();
       }
     }
+  }
+
+  #giveUp(who: Parked): void {
+    this.#counted(-1);
+    this.#context.statistics.add('parkTimeouts', 1);
+    who.giveUp();
   }
 
   #counted(change: number): void {

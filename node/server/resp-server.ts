@@ -22,6 +22,8 @@ export interface RespOptions {
   readonly port: number;
   /** Several threads listen on the port. */
   readonly reusePort: boolean;
+  /** This thread seals and commits batches, and calls `batchOver` after each. */
+  readonly endsBatches?: boolean;
   /** Shorter times, for tests. */
   readonly times?: Times;
 }
@@ -45,21 +47,22 @@ export class RespServer {
 
   private constructor(options: RespOptions) {
     const { services, statistics } = options;
-    const { engine, clock, batches } = services;
+    const { engine, clock, batches, turn } = services;
     this.#services = services;
     this.#statistics = statistics;
     this.#times = options.times ?? serverLimits;
     this.#lingerMs = this.#times.lingerMs;
     const dispatcher = new Dispatcher(services, statistics);
-    const outbox = new Outbox();
+    const outbox = new Outbox(turn);
     this.#context = {
       engine,
       clock,
       statistics,
       outbox,
-      intake: new Intake({ engine, clock, outbox, statistics }),
-      parking: new Parking({ engine, clock, statistics }),
+      intake: new Intake({ engine, clock, outbox, statistics, turn }),
+      parking: new Parking({ engine, clock, statistics, turn }),
       batches,
+      endsBatches: options.endsBatches ?? false,
       allowance: new InputAllowance(engine, statistics),
       commandBytesMax: engine.arena.options.valueBytesMax + serverLimits.commandOverheadBytes,
       choked: new Set(),
@@ -96,6 +99,11 @@ export class RespServer {
   get port(): number {
     const address = this.#server.address();
     return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  /** A batch of this shard was committed or taken back. */
+  batchOver(shard: number): void {
+    this.#context.parking.changed(shard);
   }
 
   /** About the connections of this thread. */

@@ -45,7 +45,7 @@ export const limits = {
    * they apply later, and a shard that is busy now and then has more to replicate again after a crash. Shorter: on a
    * busy node, where a shard's batches are a millisecond apart, each costs two more messages.
    */
-  commitHeldMs: 2,
+  commitHeldMs: 8,
   /** Milliseconds in sync before the first of the assignment gets the leadership back. */
   preferredAfterMs: 30_000,
   /** Bytes of applied entries kept for followers where nothing is configured. */

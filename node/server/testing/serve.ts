@@ -15,6 +15,7 @@ import { checkPorts } from '../ports.ts';
 import { RespServer, type Times } from '../resp-server.ts';
 import { makeStatistics, ProcessStatistics } from '../statistics.ts';
 import { TopologyHolder } from '../topology.ts';
+import { Turn } from '../turn.ts';
 
 export interface Served extends AsyncDisposable {
   readonly port: number;
@@ -73,6 +74,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
       engine: own,
       batches: new Batches({ engine: own, onGathered: () => undefined }),
       clock: systemClock(),
+      turn: new Turn(),
       identity,
       topology,
       statistics,
