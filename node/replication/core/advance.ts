@@ -9,7 +9,7 @@
 import { followAlone } from './alone.ts';
 import { dropUnneeded, provide } from './data.ts';
 import { campaign, campaignDueMs, planCampaign, takeFreeLease } from './election.ts';
-import { handOver, preferFirst } from './hand-over.ts';
+import { giveUpHandOver, handOver, preferFirst } from './hand-over.ts';
 import { followLease } from './leadership.ts';
 import { noEdit } from './lease.ts';
 import { limits } from './limits.ts';
@@ -19,10 +19,12 @@ import { commit, findTargets, replicate } from './replicate.ts';
 import { publish } from './serving.ts';
 import { continueShutdown, finishShutdown, isIdle, release } from './shutdown.ts';
 import type { Intent, State } from './state.ts';
+import { isAwaited } from './staying.ts';
 import { rulesDueMs } from './timers.ts';
 
 export function advance(state: State): void {
-  if (state.stopped) return;
+  if (state.stopped && !isAwaited(state)) return;
+  state.stopped = false;
   if (!isAllDue(state)) {
     advanceHot(state);
     if (!state.changed) return;
@@ -50,6 +52,7 @@ function advanceHot(state: State): void {
 
 function advanceAll(state: State): void {
   followLease(state);
+  giveUpHandOver(state);
   continueShutdown(state);
   if (state.leadership !== undefined) preferFirst(state, state.leadership);
   commit(state);
@@ -127,11 +130,13 @@ function recheck(state: State): void {
   } else if (state.recheckAtMs === undefined) {
     state.recheckAtMs = nowMs + limits.recheckMs;
   } else if (state.recheckAtMs <= nowMs) {
-    state.recheckAtMs = undefined;
     readIfDue(state);
   }
 }
 
-function readIfDue({ tracker, reads, effects, nowMs }: State): void {
-  if (reads.dueMs <= nowMs) effects.push(tracker.read());
+function readIfDue(state: State): void {
+  const { tracker, reads, effects, nowMs } = state;
+  if (reads.dueMs > nowMs) return;
+  state.recheckAtMs = undefined;
+  effects.push(tracker.read());
 }

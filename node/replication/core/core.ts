@@ -92,7 +92,7 @@ import { Log, type Position, start } from './log.ts';
 import type { LedShard } from './messages.ts';
 import { givePromise, takePromise } from './promises.ts';
 import { takeWrite } from './replicate.ts';
-import { beginShutdown, countForbidden } from './shutdown.ts';
+import { beginShutdown, countForbidden, countMissing } from './shutdown.ts';
 import { type CoreOptions, epochSeen, type Leadership, type State, tell } from './state.ts';
 import { freeBytesMin, type KnownReplica, knownReplicas } from './statistics.ts';
 import { wakeAtMs } from './timers.ts';
@@ -142,10 +142,13 @@ export class ShardCore {
       leaving: new Set(),
       snapshots: 0,
       stopping: false,
+      atShutdown: undefined,
       handOverTried: false,
       stopsOut: 0,
       forbidden: 0,
+      missing: 0,
       stopped: false,
+      stoppedTold: false,
     };
   }
 
@@ -218,6 +221,10 @@ export class ShardCore {
     return freeBytesMin(this.#state);
   }
 
+  /**
+   * It shuts down, and need not stay. While the process lives on for another shard, that may change: those who left come
+   * back, and want the data.
+   */
   get stopped(): boolean {
     return this.#state.stopped;
   }
@@ -281,6 +288,7 @@ function takeRare(state: State, input: RareInput): void {
     case 'read':
       if (tracker.readAnswered(input.request, input.lease)) reads.succeeded();
       else reads.failed(nowMs);
+      countMissing(state);
       break;
     case 'read-failed':
       tracker.readFailed(input.request);

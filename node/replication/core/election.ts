@@ -4,6 +4,7 @@ import { nextEpoch, nodeOf } from './identity.ts';
 import { type CurrentLease, isFree } from './lease.ts';
 import { limits } from './limits.ts';
 import { type CampaignPlan, type Intent, isBroken, promiseMs, rank, type State } from './state.ts';
+import { isSomebodyToCome } from './staying.ts';
 
 /**
  * A free Lease goes to the first of the assignment, with the set = itself. No quorum read comes first:
@@ -68,7 +69,6 @@ function planOf(state: State): CampaignPlan | undefined {
   const { self } = options;
   const may =
     lease !== undefined &&
-    !state.stopping &&
     leadership === undefined &&
     (lease.inSync.includes(self) || isBroken(state, 'campaign-outside-set')) &&
     data.kind === 'present' &&
@@ -76,11 +76,17 @@ function planOf(state: State): CampaignPlan | undefined {
     state.complete &&
     lease.epoch >= heardEpoch;
   if (!may) return undefined;
+  const sinceMs = epochSinceMs?.sinceMs ?? state.nowMs;
+  const lengthMs = promiseMs(state);
+  if (state.stopping) {
+    // Only so that the copy does not end with it; who stays comes first.
+    return isSomebodyToCome(state)
+      ? { notBeforeMs: sinceMs + lengthMs, waitMs: lengthMs }
+      : undefined;
+  }
   if (lease.leader === undefined || lease.leader === self) {
     return { notBeforeMs: Number.NEGATIVE_INFINITY, waitMs: 0 };
   }
-  const sinceMs = epochSinceMs?.sinceMs ?? state.nowMs;
-  const lengthMs = promiseMs(state);
   const waitMs = rankOf(state, lease) * lengthMs * limits.rankPromises;
   return { notBeforeMs: sinceMs + lengthMs, waitMs };
 }

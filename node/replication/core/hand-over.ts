@@ -18,7 +18,7 @@ import { type Intent, isBroken, type Leadership, promiseMs, type State, send } f
 export function startHandOver(state: State, to: Incarnation): boolean {
   const { leadership, nowMs, options } = state;
   if (leadership === undefined || leadership.handOver !== undefined) return false;
-  if (to === options.self || !mayLead(state, to)) return false;
+  if (to === options.self || state.tracker.lost !== undefined || !mayLead(state, to)) return false;
   const giveUpAtMs = nowMs + promiseMs(state) * limits.handOverPromises;
   leadership.handOver = { to, giveUpAtMs };
   // Nobody begins a write any more; what was executed before is awaited.
@@ -28,16 +28,21 @@ export function startHandOver(state: State, to: Incarnation): boolean {
   return true;
 }
 
-export function handOver(state: State): Intent | undefined {
-  const lease = state.tracker.current;
-  const { leadership, log, nowMs } = state;
-  if (leadership === undefined || lease === undefined) return undefined;
-  if (leadership.handOver === undefined) return undefined;
+/** Ends one that came to nothing. Without a Lease, there is nothing to give away. */
+export function giveUpHandOver(state: State): void {
+  const { tracker, leadership, nowMs } = state;
+  if (leadership?.handOver === undefined) return;
   const { to, giveUpAtMs } = leadership.handOver;
-  if (nowMs >= giveUpAtMs || !mayLead(state, to)) {
+  if (tracker.lost !== undefined || nowMs >= giveUpAtMs || !mayLead(state, to)) {
     leadership.handOver = undefined;
-    return undefined;
   }
+}
+
+export function handOver(state: State): Intent | undefined {
+  const { tracker, leadership, log } = state;
+  const lease = tracker.current;
+  if (leadership?.handOver === undefined || lease === undefined) return undefined;
+  const { to } = leadership.handOver;
   if (log.hasPending || state.stopsOut > 0) return undefined;
   const epoch = nextEpoch(lease.epoch);
   const inSync = lease.inSync.includes(to) ? lease.inSync : [...lease.inSync, to];

@@ -12,6 +12,7 @@ import { tellSuccessor } from './hand-over.ts';
 import type { LeadCause, StepDownReason } from './io.ts';
 import type { CurrentLease } from './lease.ts';
 import { holdsCopy, isBroken, type Leadership, type State, tell } from './state.ts';
+import { isSomebodyToCome } from './staying.ts';
 
 export function followLease(state: State): void {
   const lease = state.tracker.current;
@@ -60,7 +61,9 @@ function endOf(
 
 /** Whether the Lease makes this incarnation the leader of an epoch that it has not led yet. */
 function namesUs(state: State, lease: CurrentLease): boolean {
-  if (lease.leader !== state.options.self || state.stopping) return false;
+  if (lease.leader !== state.options.self) return false;
+  // Leadership came when it was about to go. It is handed on, if there is anybody.
+  if (state.stopping && !isSomebodyToCome(state)) return false;
   // Another has begun to lead a later epoch: this Lease is old.
   if (lease.epoch < state.heardEpoch) return false;
   return state.leftEpoch === undefined || lease.epoch > state.leftEpoch;

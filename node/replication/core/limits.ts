@@ -18,6 +18,11 @@ export const limits = {
    * the nodes of a cluster that is deleted go before the nodes, and never come back.
    */
   forbiddenMost: 3,
+  /**
+   * Quorum reads in a row, `recheckMs` apart, that find no Lease after which a node that shuts down believes that its
+   * cluster was deleted. More than one, as an operator needs seconds to make one anew.
+   */
+  missingMost: 2,
   /** Part of a wait that is random, so that a thousand shards don't try in step. */
   retryJitter: 0.5,
   /** Milliseconds. Length of a promise where none is configured: how long a dead leader's shards wait. */
@@ -68,6 +73,7 @@ export const limits = {
 
 assert(limits.retryFirstMs <= limits.retryMostMs, 'the first wait exceeds the longest');
 assert(limits.forbiddenMost >= 2, 'one refusal may pass');
+assert(limits.missingMost >= 2, 'no time is left to make a Lease anew');
 assert(limits.retryFirstMs * 2 ** limits.forbiddenMost <= 2_000, 'a shut-out node ends in seconds');
 assert(limits.retryJitter >= 0 && limits.retryJitter < 1, 'jitter is a part of the wait');
 assert(limits.heartbeatsRemembered > limits.heartbeatsAPromise, 'a live promise is forgotten');

@@ -62,8 +62,7 @@ function isToGo(
   member: Incarnation,
 ): boolean {
   if (state.leaving.has(member)) return true;
-  const peer = state.peers.get(nodeOf(member));
-  if (peer !== undefined && (peer.incarnation !== member || peer.state === 'refused')) return true;
+  if (hasEnded(state, member)) return true;
   // Only a snapshot could bring it up to date, and it must not drop its copy as a member.
   if (leadership.progress.get(member)?.snapshot !== undefined) return true;
   if (!lease.assignment.includes(nodeOf(member))) {
@@ -71,6 +70,12 @@ function isToGo(
     if (lease.assignment.every((node) => nodes.has(node))) return true;
   }
   return isSilent(state, leadership, member);
+}
+
+/** Its process has certainly ended. */
+export function hasEnded({ peers }: State, member: Incarnation): boolean {
+  const peer = peers.get(nodeOf(member));
+  return peer !== undefined && (peer.incarnation !== member || peer.state === 'refused');
 }
 
 const isSilent = (state: State, leadership: Leadership, member: Incarnation): boolean =>

@@ -5,21 +5,31 @@
  *
  * It tries until the grace period ends the process, but not where trying is in vain: a Lease that is gone
  * leaves nothing to release, and a node that is told again and again that it may not is shut out for good.
- * Both is so when the whole cluster is deleted: Leases and rights go while the pods still end.
+ * Both is so when the whole cluster is deleted: Leases and rights go while the pods still end. But a Lease that
+ * somebody deleted by hand is made anew: unless all others leave, too, it waits for that a little.
+ *
+ * Whoever shuts down stays as long as others are to have a copy and it is in the set: a leader to hand over, a
+ * follower to be removed; and if nobody removes it, for all others are gone, it leads once more to hand over.
  */
 
 import { startHandOver, successors } from './hand-over.ts';
-import { nextGeneration, nodeOf } from './identity.ts';
+import { nextGeneration } from './identity.ts';
 import type { Input } from './io.ts';
 import { stepDown } from './leadership.ts';
 import { limits } from './limits.ts';
 import { type Intent, type State, tell } from './state.ts';
+import { isAwaited, isSomebodyToCome, mayBeMember } from './staying.ts';
 
 export function beginShutdown(state: State): void {
   if (state.stopping) return;
   state.stopping = true;
   // What went wrong before doesn't hold the release back; it has tries of its own.
   state.forbidden = 0;
+  state.missing = 0;
+  const { lastKnown: lease, confirmedBy, lost } = state.tracker;
+  state.atShutdown = { lease, confirmedBy };
+  // It may have been made anew, or it names this replica by now.
+  if (lost !== undefined || mayBeMember(state)) state.recheckAtMs = state.nowMs;
   state.reads.succeeded();
   state.writes.succeeded();
   continueShutdown(state);
@@ -39,23 +49,12 @@ export function continueShutdown(state: State): void {
   }
 }
 
-/**
- * Others are to have a copy, and don't leave themselves: they will be able to lead, the one that is away now among
- * them. Until then this one stays, as long as it may: with it the only copy would end.
- */
-function isSomebodyToCome(state: State): boolean {
-  return (state.tracker.current?.assignment ?? []).some((node) => {
-    if (node === nodeOf(state.options.self)) return false;
-    const one = state.peers.get(node)?.incarnation;
-    return one === undefined || !state.leaving.has(one);
-  });
-}
-
 export function release(state: State): Intent | undefined {
   const lease = state.tracker.current;
   // While it leads, it hands over, or waits for somebody who can take it.
   if (lease === undefined || !state.stopping || state.leadership !== undefined) return undefined;
-  if (state.totalLoss === 'Hold') return undefined;
+  // Or somebody is to come who can have the data.
+  if (state.totalLoss === 'Hold' || isSomebodyToCome(state)) return undefined;
   const onlyCopy = lease.inSync.length === 1 && lease.inSync[0] === state.options.self;
   if (!onlyCopy) return undefined;
   const generation = nextGeneration(lease.generation);
@@ -83,6 +82,11 @@ export function countForbidden(state: State, input: Input): void {
   }
 }
 
+/** A quorum read answered: how often in a row it found no Lease to go by. */
+export function countMissing(state: State): void {
+  state.missing = state.tracker.lost === undefined ? 0 : state.missing + 1;
+}
+
 /** Whether nothing can come of asking the store any more, whatever it would say. */
 export function isIdle(state: State): boolean {
   const { tracker, options, stopping, forbidden, totalLoss } = state;
@@ -91,7 +95,8 @@ export function isIdle(state: State): boolean {
   // It hands over, or waits to learn whether it did.
   if (state.leadership !== undefined) return false;
   if (tracker.hasUnresolved) return false;
-  return totalLoss === 'Hold' || tracker.lastKnown?.inSync.includes(options.self) !== true;
+  const isMember = tracker.lastKnown?.inSync.includes(options.self) === true;
+  return (totalLoss === 'Hold' || !isMember) && !isAwaited(state);
 }
 
 /** Nothing is left to be written: says so, once. */
@@ -99,16 +104,12 @@ export function finishShutdown(state: State): void {
   if (!state.stopping || state.stopped) return;
   const lease = state.tracker.lastKnown;
   if (state.forbidden < limits.forbiddenMost) {
-    // Its leader was asked to remove this replica (`leave`); until the Lease says so, it counts.
-    const { current } = state.tracker;
-    // Where all others leave, too, nobody is left who could say so.
-    const { options, leaving } = state;
-    const others = current?.inSync.filter((one) => one !== options.self && !leaving.has(one)) ?? [];
-    if (current?.inSync.includes(options.self) && others.length > 0) return;
-    if (state.leadership !== undefined) return;
+    if (state.leadership !== undefined || isAwaited(state)) return;
   }
   if (state.leadership !== undefined) stepDown(state, state.leadership, 'Shutdown');
   state.stopped = true;
+  if (state.stoppedTold) return;
+  state.stoppedTold = true;
   const released =
     state.attempt?.cause === 'Shutdown' && lease?.generation === state.attempt.generation;
   if (released) tell(state, { kind: 'released', generation: lease.generation });

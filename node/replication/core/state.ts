@@ -213,13 +213,21 @@ export interface State {
   /** Snapshots begun: each gets another number. */
   snapshots: number;
   stopping: boolean;
+  /** The Lease as it was known when the shutdown began, and the read that had told it. */
+  atShutdown:
+    | { readonly lease: CurrentLease | undefined; readonly confirmedBy: number }
+    | undefined;
   /** Shutting down, it tried once to hand over. */
   handOverTried: boolean;
   /** Effects `stop-writes` that are not answered yet. */
   stopsOut: number;
   /** Answers in a row that said this node may not do it (401, 403). */
   forbidden: number;
+  /** Quorum reads in a row that found no Lease to go by; since it shuts down. */
+  missing: number;
+  /** Nothing is left to be done, as far as is known now. */
   stopped: boolean;
+  stoppedTold: boolean;
 }
 
 export function tell(state: State, event: CoreEvent): void {

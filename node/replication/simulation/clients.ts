@@ -175,10 +175,13 @@ export class Clients {
   }
 
   /** Until an answer comes, it may have been done, at any time; in the next generation, too, if it is tried there. */
-  #writeDown(shard: number, { command, operation, checkers }: PendingWrite): void {
+  #writeDown(shard: number, { command, operation: tried, checkers }: PendingWrite): void {
     const checker = this.#cluster.checker(shard);
     if (checkers.has(checker)) return;
     checkers.add(checker);
+    // It was answered in a generation that is lost: of a try that is still under way nobody knows what comes.
+    const operation =
+      tried.endMs < checker.sinceMs ? { ...tried, endMs: Number.POSITIVE_INFINITY } : tried;
     if (operation.kind === 'increment') checker.count(operation);
     else checker.record(command.key, operation);
   }

@@ -153,11 +153,30 @@ export class Cluster {
   }
 
   /** A crash of the process (its peers are refused), or of its machine (they hear nothing). */
-  kill(process: Process): void {
+  kill(process: Process, refuses = this.world.random() < 0.5): void {
     this.world.note(() => `${process.self} dies`);
-    process.kill(this.world.random() < 0.5);
+    process.kill(refuses);
     this.loseSets();
     this.connections.ended(process);
+  }
+
+  /**
+   * A process that was asked to end will do so now, by itself. It must not take the only copy with it where another node is
+   * to have one: that one lives, does not end itself, and all of this is known to it.
+   */
+  checkEnding(process: Process): void {
+    const { self } = process;
+    for (const { shard } of this.#checkers) {
+      const { inSync = [] } = this.store.lease(shard) ?? {};
+      const known = process.replica(shard)?.core.known.lastKnown;
+      if (!inSync.includes(self) || known?.inSync.includes(self) !== true) continue;
+      if (inSync.some((one) => one !== self && this.lives(one))) continue;
+      const heir = known.assignment
+        .map((node) => this.process(node))
+        .find((one) => one !== undefined && !one.stopping && process.knows(one.self));
+      if (heir === undefined) continue;
+      throw new Violation('durability', `${self} ends with the only copy, and ${heir.self} lives`);
+    }
   }
 
   /** Whether this process may die without a shard losing its whole in-sync set. */
@@ -176,7 +195,7 @@ export class Cluster {
   loseSets(): void {
     for (const checker of this.checkers) {
       if (checker.lost) continue;
-      const { inSync = [] } = this.store.lease(checker.shard) ?? {};
+      const { inSync = [] } = this.store.lastLease(checker.shard) ?? {};
       if (inSync.length === 0 || inSync.some((member) => this.lives(member))) continue;
       checker.lost = true;
       this.lost++;

@@ -27,6 +27,12 @@ export const faults = {
   },
   /** Dead and back at once: its old messages are still under way. */
   bounce: (context, process) => crash(context, process, 20),
+  /** Asked to end, as by `kubectl delete pod`; `stop-some`: more than one at a time. */
+  stop: (context, process) => stop(context, process),
+  'stop-some': (context) => {
+    const { cluster } = context;
+    for (const one of cluster.processes) if (cluster.world.random() < 0.6) stop(context, one);
+  },
   'restart-all': (context) => {
     for (const one of context.cluster.processes) kill(context, one, context.restartMs);
   },
@@ -153,6 +159,20 @@ function crash(context: FaultContext, process: Process, restartMs: number): void
   const { cluster } = context;
   if (!process.alive || (!cluster.isSpared(process) && cluster.world.random() > 0.02)) return;
   kill(context, process, restartMs);
+}
+
+function stop({ cluster, restartMs }: FaultContext, process: Process): void {
+  const { clock, random, note } = cluster.world;
+  note(() => `${process.self} is asked to end`);
+  process.run(() =>
+    process.stop(() => {
+      if (!process.alive) return;
+      cluster.kill(process, true);
+      clock.after(random() * restartMs, () => {
+        if (cluster.process(process.node) === undefined) cluster.start(process.node);
+      });
+    }),
+  );
 }
 
 function kill({ cluster }: FaultContext, process: Process, restartMs: number): void {

@@ -10,6 +10,7 @@ import { LedTable, PeerHeartbeats } from '../core/heartbeats.ts';
 import { type Incarnation, nodeOf } from '../core/identity.ts';
 import type { Input } from '../core/io.ts';
 import type { Heartbeat, HeartbeatAnswer } from '../core/messages.ts';
+import { limits as shellLimits } from '../limits.ts';
 import type { Cluster } from './cluster.ts';
 import type { Connection } from './connections.ts';
 import { Replica } from './replica.ts';
@@ -43,6 +44,9 @@ export class Process {
   full = false;
   /** Dead, but its machine is up and says so. */
   refuses = false;
+  /** It was asked to end, and gives up what it holds; `#ended` when it is done. */
+  stopping = false;
+  #ended: (() => void) | undefined;
 
   constructor(cluster: Cluster, self: Incarnation, gone: ReadonlySet<Incarnation>) {
     this.cluster = cluster;
@@ -122,6 +126,44 @@ export class Process {
     this.refuses = refuses;
     this.#endWatch();
     this.#waiting.length = 0;
+  }
+
+  /** SIGTERM: it asks its peers to be removed, again and again, and ends when every shard has let it go. */
+  stop(ended: () => void): void {
+    if (this.stopping) return;
+    this.stopping = true;
+    this.#ended = ended;
+    for (const replica of this.replicas.values()) replica.step({ kind: 'shutdown' });
+    this.#leave();
+  }
+
+  /** After a step of a core. */
+  checkStopped(): void {
+    if (!this.stopping || ![...this.replicas.values()].every(({ core }) => core.stopped)) return;
+    const ended = this.#ended;
+    this.#ended = undefined;
+    if (ended === undefined) return;
+    this.cluster.checkEnding(this);
+    this.at(this.nowMs + 1, ended);
+  }
+
+  /** Whether it has heard of this start of a node. */
+  knows(peer: Incarnation): boolean {
+    return this.#peers.has(peer);
+  }
+
+  #leave(): void {
+    for (const peer of this.#heartbeats.keys()) {
+      this.cluster.connections.send(this, peer, (to) => to.#left(this.self));
+    }
+    const againMs = this.cluster.settings.promiseMs * shellLimits.leavePromises;
+    this.at(this.nowMs + againMs, () => this.#leave());
+  }
+
+  #left(peer: Incarnation): void {
+    for (const replica of this.replicas.values()) {
+      replica.step({ kind: 'leave', incarnation: peer });
+    }
   }
 
   replica(shard: number): Replica | undefined {
@@ -247,6 +289,7 @@ export class Process {
     const replica = new Replica(this, shard, core);
     this.replicas.set(shard, replica);
     for (const peer of this.#peers.values()) replica.step(peer);
+    if (this.stopping) replica.step({ kind: 'shutdown' });
   }
 
   #tellPeer(input: Extract<Input, { kind: 'peer' }>): void {

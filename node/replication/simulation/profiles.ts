@@ -377,6 +377,18 @@ export const profiles = {
     late: 0.3,
     reads: 0.1,
   },
+  /** Nodes are asked to end, one or several at a time, while others crash and come back. */
+  stops: {
+    ...general,
+    assigned: [2, 3],
+    faults: {
+      ...general.faults,
+      stop: 0.06,
+      'stop-some': 0.02,
+      factor: 0.01,
+    },
+    restartMs: 800,
+  },
   /** Leaders that hear late and say nothing. */
   mutes: {
     ...aimed,

@@ -58,6 +58,7 @@ export class Replica {
     const serving = this.#serving;
     this.#readable = serving.role === 'leader' && this.#process.nowMs < serving.readUntilMs;
     this.setWake();
+    this.#process.checkStopped();
   }
 
   receive(from: Incarnation, message: ShardMessage): void {

@@ -8,6 +8,8 @@ import { Violation } from './world.ts';
 
 /** Undefined at rest; else what is still to come. Throws Violation for what time can't mend. */
 export function unrest(cluster: Cluster): string | undefined {
+  const ending = cluster.processes.find(({ stopping }) => stopping);
+  if (ending !== undefined) return `${ending.self} has not ended yet`;
   for (const checker of cluster.checkers) {
     const reason = unrestOf(cluster, checker);
     if (reason !== undefined) return `shard ${checker.shard}: ${reason}`;

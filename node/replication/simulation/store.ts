@@ -59,6 +59,7 @@ export class SimulatedStore {
   readonly #world: World;
   readonly #network: SimulatedNetwork;
   readonly #leases: (ShardLease | undefined)[] = [];
+  readonly #lastLeases: (ShardLease | undefined)[] = [];
   readonly #watchers = new Set<Watcher>();
   #version = 0;
   #uids = 0;
@@ -74,6 +75,11 @@ export class SimulatedStore {
 
   lease(shard: number): ShardLease | undefined {
     return this.#leases[shard];
+  }
+
+  /** The one that is stored, or that was last before it was deleted. */
+  lastLease(shard: number): ShardLease | undefined {
+    return this.#lastLeases[shard];
   }
 
   get requests(): number {
@@ -214,6 +220,7 @@ export class SimulatedStore {
       assignment,
     };
     this.#leases[shard] = lease;
+    this.#lastLeases[shard] = lease;
     this.#world.note(() => `store ${shard}: ${leaseText(lease)}`);
     this.#tell(shard, { kind: 'observed', lease });
     return lease;
