@@ -47,9 +47,11 @@ for await (const line of createInterface({ input: process.stdin })) {
   } else if (line === 'write') {
     writeFileSync(file, toLines(recorder.history));
     await client.close();
-    break;
+    process.exit(0);
   }
 }
+// Whoever was to ask for the history is gone.
+process.exit(1);
 
 function say(word: string): void {
   process.stdout.write(`${word}\n`);

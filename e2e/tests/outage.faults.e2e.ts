@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'mocha';
 import { continueApiServer, stopApiServer } from '../cluster/access.ts';
 import { until } from '../cluster/run.ts';
 import { type Access, quantiles, resumedMs, successEnds } from '../history/figures.ts';
-import { nowNs } from '../history/operation.ts';
+import { msBetween, nowNs } from '../history/operation.ts';
 import { ownCluster, testEnvironment } from '../support/environment.ts';
 import { againWithinMs, requireThree } from '../support/fault-clusters.ts';
 import { kubectl } from '../support/kubectl.ts';
@@ -19,8 +19,31 @@ const withoutLeaderMs = 20_000;
 const apartMs = 1_000;
 /** While nothing but the API server is away, nobody notices: less than a failover takes. */
 const quietMs = testEnvironment().promiseMs;
+/** For which it has answered without a failure when it counts as back. */
+const steadyMs = 3_000;
 /** After its return the operator makes a Lease anew. */
 const newLeaseMs = 60_000;
+
+/**
+ * When the first request was sent after which none fails: after so long a stop it answers some, then makes its own
+ * connections anew and answers nothing for seconds.
+ */
+async function answersNs(lease: readonly string[]): Promise<bigint> {
+  let sinceNs: bigint | undefined;
+  await until('the API server answers all the time', newLeaseMs, async () => {
+    const sentNs = nowNs();
+    try {
+      await kubectl('get', 'lease', ...lease, '--request-timeout=1s');
+      sinceNs ??= sentNs;
+      return msBetween(sinceNs, nowNs()) > steadyMs;
+    } catch (error) {
+      sinceNs = undefined;
+      return (error as Error).message;
+    }
+  });
+  if (sinceNs === undefined) throw new Error('it answers since no time');
+  return sinceNs;
+}
 
 describe('the API server is away', function outage() {
   this.timeout(300_000);
@@ -49,7 +72,7 @@ describe('the API server is away', function outage() {
               signalPod(pod, 'SIGKILL');
               await sleep(withoutLeaderMs);
               continueApiServer(ownCluster());
-              returnedNs = nowNs();
+              returnedNs = await answersNs(['-n', three.namespace, `${three.name}-shard-0`]);
               await scene.without([name], before);
             },
             before,

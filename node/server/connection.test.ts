@@ -255,6 +255,21 @@ describe('RESP connection', () => {
       { budgetBytes: 128 * 2 ** 20, valueBytesMax: 4_194_304 },
     ));
 
+  it('tells a client whose long command finds no memory so', () =>
+    withServer(
+      async ({ port }) => {
+        await using client = await RawClient.connect(port);
+        const value = 'x'.repeat(900_000);
+        let answer = '+OK';
+        for (let key = 0; answer === '+OK' && key < 100; key++) {
+          client.command('SET', `k${key}`, value);
+          answer = await client.line();
+        }
+        expect(answer).to.match(/^-OOM /);
+      },
+      { budgetBytes: 32 * 2 ** 20 },
+    ));
+
   it('stops reading from a client that takes no replies, at bounded memory', () =>
     withServer(async ({ port, statistics, servers, services }) => {
       await using client = await RawClient.connect(port);

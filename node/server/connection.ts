@@ -316,7 +316,7 @@ export class Connection implements Recipient, Parked, Sender, Holder {
       return true;
     }
     this.#context.statistics.add('overloads', 1);
-    this.fail('BUSY too many long commands are being received, try again later');
+    this.fail(this.#held.refusal);
     return false;
   }
 

@@ -54,6 +54,7 @@ export class HeldInput {
   #address = 0;
   #capacity = 0;
   #length = 0;
+  #memoryIsFull = false;
 
   constructor(allowance: InputAllowance) {
     this.#allowance = allowance;
@@ -66,6 +67,13 @@ export class HeldInput {
   /** Arena address, or 0 while the bytes stand in the heap. */
   get address(): number {
     return this.#address;
+  }
+
+  /** Why the last bytes were not added, as it is told to the client. */
+  get refusal(): string {
+    return this.#memoryIsFull
+      ? "OOM command not allowed when used memory > 'maxmemory'."
+      : 'BUSY too many long commands are being received, try again later';
   }
 
   /** False: a bound is reached and nothing was added. */
@@ -159,10 +167,12 @@ export class HeldInput {
 
   #growArena(capacity: number): boolean {
     const { engine } = this.#allowance;
+    this.#memoryIsFull = false;
     if (!this.#allowance.takeArena(capacity)) {
       return false;
     }
     const address = engine.allocateBuffer(capacity);
+    this.#memoryIsFull = address === 0;
     if (address === 0) {
       this.#allowance.takeArena(-capacity);
       return false;
