@@ -16,7 +16,7 @@ import type { CoreEvent, TotalLoss } from './core/io.ts';
 import type { ShardLease } from './core/lease.ts';
 import type { Sessions } from './core/sessions.ts';
 import type { ReplicationOptions } from './core/state.ts';
-import { LeaseRequests } from './lease-requests.ts';
+import { LeaseRequests, type QuorumRead } from './lease-requests.ts';
 import { limits } from './limits.ts';
 import { MemoryReserve } from './memory-reserve.ts';
 import { PeerNetwork, type PeerNetworkOptions } from './peer-network.ts';
@@ -24,6 +24,7 @@ import type { PeerAddress } from './peers/peers.ts';
 import { RequestGate } from './request-gate.ts';
 import { type ClusterIdentity, memberOf } from './shard-lease.ts';
 import { type SealedBatch, type ShardEngine, ShardRunner } from './shard-runner.ts';
+import { SharedReads } from './shared-reads.ts';
 import { StoreReturn } from './store-return.ts';
 import { Wakes } from './wakes.ts';
 
@@ -93,6 +94,7 @@ export class ShardHost implements AsyncDisposable {
     this.#options = options;
     const { shards, cluster, clusterId, engine, store, scheduler, wallMs, replication } = options;
     const gate = new RequestGate(limits.requestsInFlightMax);
+    const sharedReads = new SharedReads<QuorumRead>(scheduler);
     const pace = { atMs: scheduler.nowMs() };
     const reserve = new MemoryReserve(engine);
     this.#reserve = reserve;
@@ -135,6 +137,7 @@ export class ShardHost implements AsyncDisposable {
         identity: { cluster, clusterId },
         store,
         gate,
+        sharedReads,
         scheduler,
         wallMs,
         leaderHeardMs: () => this.#network?.leaderHeardMs(shard),

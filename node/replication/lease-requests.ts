@@ -9,6 +9,7 @@ import type { Effect, Input } from './core/io.ts';
 import type { ShardLease } from './core/lease.ts';
 import type { RequestGate } from './request-gate.ts';
 import { type ClusterIdentity, changeOf, readShardLease } from './shard-lease.ts';
+import type { SharedReads } from './shared-reads.ts';
 
 export interface LeaseRequestsOptions {
   readonly shard: number;
@@ -18,10 +19,18 @@ export interface LeaseRequestsOptions {
   readonly scheduler: Scheduler;
   /** Wall clock, milliseconds since 1970. */
   readonly wallMs: () => number;
+  /** Of all shards of the node. */
+  readonly sharedReads: SharedReads<QuorumRead>;
   /** When this node last heard of the shard's leader, monotonic milliseconds; undefined: never. */
   readonly leaderHeardMs: () => number | undefined;
   /** After each request: whether the store said anything, be it no. */
   readonly onAnswered: (answered: boolean) => void;
+}
+
+export interface QuorumRead {
+  readonly input: Input;
+  /** The store answered as one that may be asked, be it with what nobody can read. */
+  readonly found: boolean;
 }
 
 export class LeaseRequests {
@@ -64,21 +73,36 @@ export class LeaseRequests {
     return handed;
   }
 
-  async read(request: number): Promise<Input> {
-    const { gate, store, scheduler, onAnswered } = this.#options;
+  async read({ request, orAny }: Extract<Effect, { kind: 'read-lease' }>): Promise<Input> {
+    const { scheduler, sharedReads, onAnswered } = this.#options;
     this.#learnedMs = scheduler.nowMs();
+    if (orAny !== true) return (await this.#get(request)).input;
+    const answer = await sharedReads.ask(() => this.#get(request));
+    if ('own' in answer) return answer.own.input;
+    const { input, found } = answer.others;
+    if (found || input.kind !== 'read-failed') return { kind: 'store-reached', request };
+    onAnswered(input.forbidden);
+    return { ...input, request };
+  }
+
+  async #get(request: number): Promise<QuorumRead> {
+    const { gate, store, onAnswered } = this.#options;
     try {
       const lease = await gate.run(() => store.get(this.#name));
       onAnswered(true);
-      if (lease === undefined) return { kind: 'read', request, lease: undefined };
+      if (lease === undefined) {
+        return { input: { kind: 'read', request, lease: undefined }, found: true };
+      }
       const reading = this.#read(lease, (readable) => ({ kind: 'read', request, lease: readable }));
       // The store did answer, but with nothing to follow: as if it had not.
-      if (reading.kind !== 'unreadable') return reading;
-      return { kind: 'read-failed', request, forbidden: false, message: reading.message };
+      if (reading.kind !== 'unreadable') return { input: reading, found: true };
+      const { message } = reading;
+      return { input: { kind: 'read-failed', request, forbidden: false, message }, found: true };
     } catch (error) {
       const forbidden = error instanceof LeaseStoreError && error.code === 'Forbidden';
       onAnswered(forbidden);
-      return { kind: 'read-failed', request, forbidden, message: messageOf(error) };
+      const message = messageOf(error);
+      return { input: { kind: 'read-failed', request, forbidden, message }, found: false };
     }
   }
 

@@ -8,6 +8,11 @@ export const limits = {
    * shards at once would else drown an API server that has other work.
    */
   requestsInFlightMax: 16,
+  /**
+   * Milliseconds in which the shards of a node that campaign come together, to ask once whether the LeaseStore answers.
+   * Longer: a failover takes longer. Shorter: they miss each other, as their timers differ by a turn or two.
+   */
+  gatherReadsMs: 2,
   /** Milliseconds between tries, of one shard at a time, of a LeaseStore that has not answered. */
   storeProbeMs: 300,
   /** Records freed in one turn of the event loop: about a millisecond. */

@@ -245,7 +245,7 @@ export class ShardRunner {
         this.#inputs.push({ kind: 'data-dropped' });
         return true;
       case 'read-lease':
-        void this.#options.leases.read(effect.request).then((answer) => this.input(answer));
+        void this.#options.leases.read(effect).then((answer) => this.input(answer));
         return true;
       case 'write-lease':
         void this.#options.leases.write(effect).then((answer) => this.input(answer));

@@ -109,7 +109,7 @@ function request(state: State, intent: Intent | undefined): void {
   if (writes.dueMs > nowMs) return;
   const { confirmedAfter } = intent;
   if (confirmedAfter !== undefined && tracker.confirmedBy <= confirmedAfter) {
-    readIfDue(state);
+    readIfDue(state, true);
     return;
   }
   state.attempt = intent.edit;
@@ -134,9 +134,9 @@ function recheck(state: State): void {
   }
 }
 
-function readIfDue(state: State): void {
+function readIfDue(state: State, orAny = false): void {
   const { tracker, reads, effects, nowMs } = state;
   if (reads.dueMs > nowMs) return;
   state.recheckAtMs = undefined;
-  effects.push(tracker.read());
+  effects.push(tracker.read(orAny));
 }

@@ -290,6 +290,10 @@ function takeRare(state: State, input: RareInput): void {
       else reads.failed(nowMs);
       countMissing(state);
       break;
+    case 'store-reached':
+      tracker.storeReached(input.request);
+      reads.succeeded();
+      break;
     case 'read-failed':
       tracker.readFailed(input.request);
       reads.failed(nowMs);

@@ -25,8 +25,9 @@ export function takeFreeLease(state: State): Intent | undefined {
 }
 
 /**
- * A member of the in-sync set takes over when every promise that it gave, to anyone, has run out, and no
- * quorum read since then shows another Lease. The set loses the old leader. Where a leader is named that was not
+ * A member of the in-sync set takes over when every promise that it gave, to anyone, has run out, and a
+ * quorum read since then was answered and, if it was of this Lease, showed no other: while the store is away it goes on
+ * promising. All campaigns of a node may share one read. The set loses the old leader. Where a leader is named that was not
  * heard yet, it gets the time of a promise first. Members come one after the other, by their rank.
  */
 export function campaign(state: State): Intent | undefined {

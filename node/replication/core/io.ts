@@ -16,6 +16,8 @@ export type Input =
   | { readonly kind: 'unreadable'; readonly message: string }
   /** The quorum read asked for by `read-lease` answered: what the store holds, or nothing. */
   | { readonly kind: 'read'; readonly request: number; readonly lease: ShardLease | undefined }
+  /** For a `read-lease` with `orAny`: a quorum read of another Lease, sent after it was asked for, was answered. */
+  | { readonly kind: 'store-reached'; readonly request: number }
   | {
       readonly kind: 'read-failed';
       readonly request: number;
@@ -116,7 +118,8 @@ export type Effect =
       readonly base: CurrentLease;
       readonly edit: LeaseEdit;
     }
-  | { readonly kind: 'read-lease'; readonly request: number }
+  /** `orAny`: what the Lease says is known; it is to be seen that the store answers. */
+  | { readonly kind: 'read-lease'; readonly request: number; readonly orAny?: true }
   | { readonly kind: 'publish'; readonly serving: CoreServing }
   | { readonly kind: 'send'; readonly to: Incarnation; readonly message: ShardMessage }
   /** Leadership is to be handed over: give what is gathered, then answer `writes-stopped`. */

@@ -8,7 +8,8 @@
  *
  * An input line starts with `>`; the effects that it must have follow. `#` starts a comment. A Lease is
  * UID, version, revision, epoch, generation, leader, in-sync set, assignment. `won 1 v2` answers write 1
- * with what it asked for, as version v2; `read 1 same` answers read 1 with the last Lease given.
+ * with what it asked for, as version v2; `read 1 same` answers read 1 with the last Lease given, `store-reached 1`
+ * without.
  *
  * `min=1` (minInSyncReplicas), `promise=1000`, `log=65536` (bytes kept) are what is not said. Messages are
  * written as they are shown: `> from demo-1/b e1 g1 ack demo-1/b held 1.1 applied 1.0`. A write gives the contents
@@ -154,6 +155,8 @@ class ScriptRun {
         return { kind, message: words.join(' ') };
       case 'read':
         return { kind, request, lease: this.#answer(words.slice(1)) };
+      case 'store-reached':
+        return { kind, request };
       case 'read-failed':
         return { kind, request, forbidden: words[1] === 'Forbidden', message };
       case 'won':
@@ -266,7 +269,7 @@ function effectText(effect: Effect): string {
     case 'write-lease':
       return `write ${effect.request} on ${effect.base.version}: ${editText(effect.edit)}`;
     case 'read-lease':
-      return `read ${effect.request}`;
+      return `read ${effect.request}${effect.orAny ? ' or any' : ''}`;
     case 'publish':
       return `publish ${servingText(effect.serving)}`;
     case 'create-data':

@@ -75,6 +75,7 @@ export function countForbidden(state: State, input: Input): void {
       state.forbidden = input.forbidden ? state.forbidden + 1 : 0;
       break;
     case 'read':
+    case 'store-reached':
     case 'won':
     case 'unresolved':
       state.forbidden = 0;

@@ -155,7 +155,7 @@ export interface Intent {
   readonly edit: LeaseEdit;
   /** The copy that must be there before it is sent. */
   readonly data?: Generation;
-  /** Only on a Lease that a quorum read found, sent after the request of this number. */
+  /** Only after a quorum read was answered that was sent after the request of this number. */
   readonly confirmedAfter?: number;
 }
 

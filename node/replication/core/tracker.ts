@@ -16,7 +16,7 @@
  */
 
 import { assert } from './assert.ts';
-import { type Epoch, epoch, type Generation, generation, type Revision } from './identity.ts';
+import { type Epoch, epoch, type Generation, generation } from './identity.ts';
 import type { Effect, LostReason } from './io.ts';
 import {
   type Cause,
@@ -30,7 +30,8 @@ type Request =
   | {
       readonly kind: 'read';
       readonly request: number;
-      readonly revision: Revision | undefined;
+      readonly base: CurrentLease | undefined;
+      readonly orAny: boolean;
     }
   | {
       readonly kind: 'write';
@@ -113,7 +114,7 @@ export class LeaseTracker {
     return !isGone && this.#unresolved.length > 0;
   }
 
-  /** Number of the last quorum read that found the current Lease; 0: none. */
+  /** Number of the last quorum read that found the current Lease, or showed that the store answers; 0: none. */
   get confirmedBy(): number {
     return this.#confirmedBy;
   }
@@ -132,15 +133,16 @@ export class LeaseTracker {
     return this.#lastRequest;
   }
 
-  read(): Effect {
+  /** `orAny`: an answer about any Lease will do. */
+  read(orAny = false): Effect {
     assert(this.#inFlight === undefined, 'one request of a shard is out at a time');
+    assert(!orAny || !this.readWanted, 'a doubt about this Lease needs an answer about it');
     const request = ++this.#lastRequest;
-    const revision = this.#current?.revision;
-    this.#inFlight = { kind: 'read', request, revision };
+    this.#inFlight = { kind: 'read', request, base: this.#current, orAny };
     // What raises a doubt from now on is not answered by this read.
     this.#inDoubt = false;
     this.#unresolvedUnread = false;
-    return { kind: 'read-lease', request };
+    return { kind: 'read-lease', request, ...(orAny ? { orAny } : {}) };
   }
 
   write(base: CurrentLease, edit: LeaseEdit): Effect {
@@ -205,7 +207,7 @@ export class LeaseTracker {
       this.#admit(lease);
     } else if (lease.revision < known.revision) {
       // A watch may have told a newer one since the read was sent; else the store itself went back.
-      if (sent.revision === known.revision) this.#lose('RevisionWentBack');
+      if (sent.base?.revision === known.revision) this.#lose('RevisionWentBack');
       else this.#unresolvedUnread = this.hasUnresolved;
       return true;
     } else if (this.#wentBack(lease)) {
@@ -220,6 +222,16 @@ export class LeaseTracker {
     }
     this.#confirmedBy = request;
     return true;
+  }
+
+  /**
+   * The store answered another read, sent after this one was asked for. That it tells nothing of this Lease does no
+   * harm: a compare-and-set on an old version is not stored.
+   */
+  storeReached(request: number): void {
+    const { base, orAny } = this.#answered(request, 'read');
+    assert(orAny, 'this Lease was asked for');
+    if (base === this.#current) this.#confirmedBy = request;
   }
 
   readFailed(request: number): void {

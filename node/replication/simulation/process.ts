@@ -36,6 +36,11 @@ export class Process {
   readonly #peers = new Map<Incarnation, Extract<Input, { kind: 'peer' }>>();
   readonly #heartbeats = new Map<Incarnation, PeerHeartbeats>();
   readonly #waiting: Waiting[] = [];
+  readonly #asking: {
+    readonly shard: number;
+    readonly request: number;
+    readonly answer: (input: Input) => void;
+  }[] = [];
   readonly #endWatch: () => void;
   #beatAtMs = Number.POSITIVE_INFINITY;
   paused = false;
@@ -145,6 +150,24 @@ export class Process {
     if (ended === undefined) return;
     this.cluster.checkEnding(this);
     this.at(this.nowMs + 1, ended);
+  }
+
+  /** Shards that campaign within a moment share one quorum read. */
+  readAny(shard: number, request: number, answer: (input: Input) => void): void {
+    this.#asking.push({ shard, request, answer });
+    if (this.#asking.length > 1) return;
+    this.at(this.nowMs + shellLimits.gatherReadsMs, () => {
+      const [first, ...others] = this.#asking.splice(0);
+      if (first === undefined) return;
+      this.cluster.store.read(this.node, first.shard, first.request, (input) => {
+        first.answer(input);
+        for (const one of others) {
+          const failed = input.kind === 'read-failed';
+          const kind = failed ? ({ ...input } as const) : ({ kind: 'store-reached' } as const);
+          one.answer({ ...kind, request: one.request });
+        }
+      });
+    });
   }
 
   /** Whether it has heard of this start of a node. */

@@ -177,7 +177,8 @@ export class Replica {
         answered({ kind: 'data-dropped' });
         break;
       case 'read-lease':
-        cluster.store.read(node, this.shard, effect.request, answered);
+        if (effect.orAny !== true) cluster.store.read(node, this.shard, effect.request, answered);
+        else this.#process.readAny(this.shard, effect.request, answered);
         break;
       case 'write-lease':
         cluster.store.write(node, this.shard, effect, answered);
