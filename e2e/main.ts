@@ -29,7 +29,6 @@ const usage = `Usage: npm run e2e [-- OPTIONS]
   --keep             leave the cluster up, and what the tests made in it if one fails
   --kubeconfig FILE  an existing cluster (its hosts must have the image); without the tests of faults
   --image NAME       with --kubeconfig: the image's name there
-  --faults           the tests of faults under recorded clients, too: half an hour more
   --kills N          how often a leader is killed (${killsDefault}); more give better figures
   --promise MS       failover.promiseMilliseconds of the clusters that faults are tried on (${promiseMsDefault});
                      a machine that is busy with other things needs more
@@ -59,7 +58,6 @@ async function main(): Promise<number> {
       keep: { type: 'boolean', default: false },
       kubeconfig: { type: 'string' },
       image: { type: 'string' },
-      faults: { type: 'boolean', default: false },
       kills: { type: 'string', default: `${killsDefault}` },
       promise: { type: 'string', default: `${promiseMsDefault}` },
       figures: { type: 'boolean', default: false },
@@ -78,7 +76,6 @@ async function main(): Promise<number> {
   const reports = join(checkout, 'build', 'e2e', new Date().toISOString().replace(/[:.]/g, '-'));
   mkdirSync(reports, { recursive: true });
   const grep = values.grep === undefined ? [] : ['--grep', values.grep];
-  const faults = values.faults || values.figures;
   if (values.kubeconfig !== undefined) {
     const kubeconfig = resolve(process.env['INIT_CWD'] ?? '.', values.kubeconfig);
     const image = values.image ?? productName(checkout);
@@ -91,7 +88,7 @@ async function main(): Promise<number> {
   try {
     return await runTests(
       {
-        ...{ kind: 'own', layout, reports, kills, promiseMs, writeFigures, faults },
+        ...{ kind: 'own', layout, reports, kills, promiseMs, writeFigures },
         ...{ image, imageId: loadedImages(layout)[image] ?? '' },
         ...{ kubeconfig: inState.kubeconfig(layout, 'admin') },
         ...{ kube: binaries.kube, helm: binaries.helm, judge: binaries.judge },
@@ -120,19 +117,13 @@ async function onExisting(
 }
 
 async function runTests(
-  {
-    writeFigures = false,
-    faults = false,
-    ...tests
-  }: TestEnvironment & { readonly writeFigures?: boolean; readonly faults?: boolean },
+  { writeFigures = false, ...tests }: TestEnvironment & { readonly writeFigures?: boolean },
   grep: readonly string[],
 ): Promise<number> {
   const folder = join(checkout, 'e2e', 'tests');
   const files = readdirSync(folder).filter((name) => {
-    // `*.own.e2e.ts` and `*.faults.e2e.ts` stop, cut and kill: not on somebody else's cluster.
-    const [, kind = ''] = /\.(own|faults)\.e2e\.ts$/.exec(name) ?? [];
-    const wanted = kind === '' || (tests.kind === 'own' && (kind === 'own' || faults));
-    return name.endsWith('.e2e.ts') && wanted;
+    // `*.own.e2e.ts` stop, cut and kill: not on somebody else's cluster.
+    return name.endsWith('.e2e.ts') && (tests.kind === 'own' || !name.endsWith('.own.e2e.ts'));
   });
   const mocha = [
     ...[process.execPath, join(checkout, 'node_modules', 'mocha', 'bin', 'mocha.js')],
