@@ -37,6 +37,11 @@ export const limits = {
   clockMarginMs: 10,
   /** Part of a promise after which a silent follower is removed: before its own promise ends it may campaign. */
   silencePromises: 0.6,
+  /**
+   * Promises after which a leader that hears too few members to take writes removes them all the same, and serves
+   * reads alone: those of them that live, and reach the store, have campaigned by then.
+   */
+  lonelyPromises: 2.5,
   /** Part of a promise between the campaigns of neighbours in rank: one request and its echo by the watch. */
   rankPromises: 0.1,
   /** Part of a promise that a hand-over waits for the batch that is out. */
@@ -82,6 +87,7 @@ assert(
   'a follower is removed for one lost heartbeat',
 );
 assert(limits.silencePromises < 1 - limits.clockDriftMax, 'removal must come before a campaign');
+assert(limits.lonelyPromises > 2, 'a leader that is cut off keeps what others would campaign for');
 assert(limits.commitHeldMs < limits.clockMarginMs, 'followers apply late');
 assert(limits.sessionsMax * 200 < limits.sessionBytesMax, 'sessions without answers do not fit');
 assert(limits.sessionResultBytesMax * 16 < limits.sessionBytesMax, 'few answers fill all');

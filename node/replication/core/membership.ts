@@ -17,9 +17,15 @@ export function shrink(state: State): Intent | undefined {
   if (led === undefined) return undefined;
   const { lease, leadership } = led;
   const { self } = state.options;
-  const inSync = lease.inSync.filter(
+  const staying = lease.inSync.filter(
     (member) => member === self || !isToGo(state, leadership, lease, member),
   );
+  const heard = staying.filter(
+    (member) => member === self || !isSilent(state, leadership, member, silenceMs(state)),
+  );
+  const inSync = givesWay(state, lease, leadership, heard)
+    ? staying.filter((one) => one === self || !isSilent(state, leadership, one, lonelyMs(state)))
+    : heard;
   if (inSync.length === lease.inSync.length) return undefined;
   const { epoch, generation, leader } = lease;
   return { base: lease, edit: { cause: 'Shrink', epoch, generation, leader, inSync } };
@@ -42,6 +48,28 @@ export function grow(state: State): Intent | undefined {
   const { epoch, generation, leader } = lease;
   const inSync = [...lease.inSync, added];
   return { base: lease, edit: { cause: 'Grow', epoch, generation, leader, inSync } };
+}
+
+/**
+ * A leader that no longer hears enough members to take writes, and did before, is perhaps cut off: the others could
+ * go on without it, if it left them in the set until they campaign. One that has heard nobody since it leads doesn't
+ * wait: else two that don't hear each other would take the leadership from each other again and again.
+ */
+function givesWay(
+  state: State,
+  lease: CurrentLease,
+  leadership: Leadership,
+  heard: readonly Incarnation[],
+): boolean {
+  const enough = state.minInSync;
+  if (heard.length >= enough || lease.inSync.length < enough) return false;
+  if (lease.assignment.length - 1 < enough) return false;
+  return lease.inSync.some((member) => heardMs(leadership, member) > leadership.sinceMs);
+}
+
+/** How long the silence of all may be before a leader is content with itself. */
+export function lonelyMs(state: State): number {
+  return promiseMs(state) * limits.lonelyPromises;
 }
 
 /** Since when a member has said nothing that counts in this epoch. */
@@ -69,7 +97,7 @@ function isToGo(
     const nodes = new Set(lease.inSync.map(nodeOf));
     if (lease.assignment.every((node) => nodes.has(node))) return true;
   }
-  return isSilent(state, leadership, member);
+  return false;
 }
 
 /** Its process has certainly ended. */
@@ -78,15 +106,19 @@ export function hasEnded({ peers }: State, member: Incarnation): boolean {
   return peer !== undefined && (peer.incarnation !== member || peer.state === 'refused');
 }
 
-const isSilent = (state: State, leadership: Leadership, member: Incarnation): boolean =>
-  state.nowMs - heardMs(leadership, member) >= silenceMs(state);
+const isSilent = (
+  state: State,
+  leadership: Leadership,
+  member: Incarnation,
+  forMs: number,
+): boolean => state.nowMs - heardMs(leadership, member) >= forMs;
 
 function hasCaughtUp(state: State, leadership: Leadership, one: Incarnation): boolean {
   const progress = leadership.progress.get(one);
   if (progress === undefined || state.leaving.has(one)) return false;
   // One that would be removed at once, for its last promise outlasts the silence that it may keep, goes in and
   // out as fast as the store answers.
-  if (isSilent(state, leadership, one)) return false;
+  if (isSilent(state, leadership, one, silenceMs(state))) return false;
   // Its promise is at hand, so that reads need not wait for one when it joins.
   if (progress.promisedUntilMs <= state.nowMs) return false;
   if (isBroken(state, 'grow-not-caught-up')) return true;

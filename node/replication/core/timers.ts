@@ -3,7 +3,7 @@
 import { campaignDueMs } from './election.ts';
 import { preferredDueMs } from './hand-over.ts';
 import { inSyncSets } from './in-sync.ts';
-import { heardMs, silenceMs } from './membership.ts';
+import { heardMs, lonelyMs, silenceMs } from './membership.ts';
 import { isWanting } from './replicate.ts';
 import type { State } from './state.ts';
 
@@ -18,7 +18,9 @@ function leaderDues(state: State): number[] {
   const dues: number[] = [];
   if (!tracker.busy) {
     for (const member of inSyncSets(state).maximal) {
-      if (member !== options.self) dues.push(heardMs(leadership, member) + silenceMs(state));
+      if (member === options.self) continue;
+      const silentSinceMs = heardMs(leadership, member);
+      dues.push(silentSinceMs + silenceMs(state), silentSinceMs + lonelyMs(state));
     }
     const preferredMs = preferredDueMs(state, leadership);
     if (preferredMs !== undefined) dues.push(preferredMs);
