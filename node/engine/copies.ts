@@ -35,23 +35,19 @@ interface Parts {
 class Report implements Gathered {
   readonly #exports: EngineExports;
   readonly #thread: number;
-  readonly #words: Uint32Array;
   readonly #max: number;
+  readonly shards: Uint32Array;
+  readonly batches: Uint32Array;
   constructor({ exports, memory, thread }: Parts) {
     this.#exports = exports;
     this.#thread = thread;
     this.#max = exports.gatheredMax();
     const at = exports.gatheredAddress(thread) >>> 0;
-    this.#words = new Uint32Array(memory.buffer, at, this.#max * 2);
+    this.shards = new Uint32Array(memory.buffer, at, this.#max);
+    this.batches = new Uint32Array(memory.buffer, at + this.#max * 4, this.#max);
   }
   get count(): number {
     return this.#exports.gatheredCount(this.#thread);
-  }
-  get shards(): Uint32Array {
-    return this.#words.subarray(0, this.count);
-  }
-  get batches(): Uint32Array {
-    return this.#words.subarray(this.#max, this.#max + this.count);
   }
   /** Whether the next call into WebAssembly may add to it, whatever it touches. */
   get hasRoom(): boolean {
@@ -114,6 +110,11 @@ export class Copies {
     const long = this.#registers[Exchange.long] ?? 0;
     let from = this.#window;
     let next = at;
+    if (long === 0 && end - from <= engineLimits.loopCopyBytesMax) {
+      const bytes = this.#bytes;
+      while (from < end) to[next++] = bytes[from++] as number;
+      return next;
+    }
     for (let index = 1; index <= long; index++) {
       const { offset, address, length } = this.#longAt(index);
       to.set(this.#bytes.subarray(from, this.#window + offset), next);

@@ -37,6 +37,8 @@ export const engineLimits = {
   batchContentBytesMax: 8_388_608,
   /** What a thread hands over between JavaScript and WebAssembly at once of batches and snapshots; holds the longest key. */
   exchangeWindowBytes: 262_144,
+  /** Up to this length a loop copies faster than a call that needs a view. */
+  loopCopyBytesMax: 128,
   /** A value up to this length goes through that window, a longer one is copied from and to where it lies. */
   exchangedValueBytesMax: 16_384,
   /** Groups of 16 slots of the largest table: 1,008 slots, 882 of them used at most. */

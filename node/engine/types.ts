@@ -235,7 +235,7 @@ export interface Engine {
 export interface Gathered {
   /** 0: the replies depend on nothing that is uncommitted. */
   readonly count: number;
-  /** A shard stands here twice if two of its batches took part; then the later one implies the earlier. */
+  /** The first `count` count. A shard stands here twice if two of its batches took part; then the later one implies the earlier. */
   readonly shards: Uint32Array;
   /** Numbers of the batches, 32 bits, rising by one (and wrapping) with each batch of a shard that is resolved. */
   readonly batches: Uint32Array;

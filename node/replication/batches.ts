@@ -28,7 +28,8 @@ export interface BatchesOptions {
 
 export class Batches {
   readonly #options: BatchesOptions;
-  readonly #waiting = new Map<number, Waiting[]>();
+  /** By shard. */
+  readonly #waiting: Waiting[][] = [];
 
   constructor(options: BatchesOptions) {
     this.#options = options;
@@ -39,67 +40,68 @@ export class Batches {
    * The number of batches that `holder` hears of from now on; 0: nothing is uncommitted.
    */
   hold(holder: Holder | undefined): number {
-    return this.#hold(() => holder);
+    const { gathered } = this.#options.engine;
+    const { count } = gathered;
+    let held = 0;
+    for (let index = 0; index < count; index++) held += this.#hold(gathered, index, holder);
+    return held;
   }
 
   /** As `hold`, with a promise for each shard; undefined: nothing is uncommitted. */
   promises(): ReadonlyMap<number, Promise<Outcome>> | undefined {
-    const { count, shards } = this.#options.engine.gathered;
+    const { gathered } = this.#options.engine;
+    const { count } = gathered;
     if (count === 0) return undefined;
     const promises = new Map<number, Promise<Outcome>>();
-    this.#hold((index) => {
+    for (let index = 0; index < count; index++) {
       const { promise, resolve } = Promise.withResolvers<Outcome>();
-      promises.set(shards[index] as number, promise);
-      return { resolved: resolve };
-    });
+      if (this.#hold(gathered, index, { resolved: resolve }) === 0) continue;
+      promises.set(gathered.shards[index] as number, promise);
+    }
     return promises;
   }
 
   resolve(shard: number, batch: number, outcome: Outcome): void {
-    const waiting = this.#waiting.get(shard);
-    const index = waiting?.findIndex((one) => one.batch === batch) ?? -1;
-    const resolved = waiting?.[index];
-    if (waiting === undefined || resolved === undefined) return;
-    if (waiting.length === 1) this.#waiting.delete(shard);
+    const waiting = this.#waiting[shard];
+    if (waiting === undefined) return;
+    const index = waiting.findIndex((one) => one.batch === batch);
+    const resolved = waiting[index];
+    if (resolved === undefined) return;
+    if (waiting.length === 1) waiting.length = 0;
     else waiting.splice(index, 1);
     for (const holder of resolved.holders) holder.resolved(outcome);
   }
 
   /** Batches of the shard that nothing more will be heard of. */
   abandon(shard: number): void {
-    const waiting = this.#waiting.get(shard) ?? [];
-    this.#waiting.delete(shard);
+    const waiting = this.#waiting[shard]?.splice(0) ?? [];
     for (const { holders } of waiting) {
       for (const holder of holders) holder.resolved('unknown');
     }
   }
 
-  #hold(holderOf: (index: number) => Holder | undefined): number {
-    const { engine, onGathered } = this.#options;
-    const { count, shards, batches } = engine.gathered;
-    let held = 0;
-    for (let index = 0; index < count; index++) {
-      const shard = shards[index] as number;
-      onGathered(shard);
-      // Two batches of a shard: the later one implies the earlier, which is resolved by now.
-      if (standsAgain(engine.gathered, index)) continue;
-      const holder = holderOf(index);
-      if (holder !== undefined) this.#wait(shard, batches[index] as number, holder);
-      held++;
-    }
-    return held;
+  /** How many batches it hears of: one, or none. */
+  #hold(gathered: Gathered, index: number, holder: Holder | undefined): 0 | 1 {
+    const shard = gathered.shards[index] as number;
+    this.#options.onGathered(shard);
+    // Two batches of a shard: the later one implies the earlier, which is resolved by now.
+    if (gathered.count > 1 && standsAgain(gathered, index)) return 0;
+    if (holder !== undefined) this.#wait(shard, gathered.batches[index] as number, holder);
+    return 1;
   }
 
   #wait(shard: number, batch: number, holder: Holder): void {
-    const waiting = this.#waiting.get(shard);
-    if (waiting === undefined) {
-      this.#waiting.set(shard, [{ batch, holders: [holder] }]);
-      return;
-    }
+    const waiting = this.#waitingFor(shard);
     // More than one where the home's word on the one before is still under way to this thread.
-    const same = waiting.find((one) => one.batch === batch);
+    const same = waiting.length === 0 ? undefined : waiting.find((one) => one.batch === batch);
     if (same === undefined) waiting.push({ batch, holders: [holder] });
     else same.holders.push(holder);
+  }
+
+  #waitingFor(shard: number): Waiting[] {
+    // Without gaps: shards are few, and a look-up comes with every write.
+    while (this.#waiting.length <= shard) this.#waiting.push([]);
+    return this.#waiting[shard] as Waiting[];
   }
 }
 

@@ -22,6 +22,7 @@ import { MemoryReserve } from './memory-reserve.ts';
 import { PeerNetwork, type PeerNetworkOptions } from './peer-network.ts';
 import type { PeerAddress } from './peers/peers.ts';
 import { RequestGate } from './request-gate.ts';
+import { Rounds } from './rounds.ts';
 import { type ClusterIdentity, memberOf } from './shard-lease.ts';
 import { type SealedBatch, type ShardEngine, ShardRunner } from './shard-runner.ts';
 import { SharedReads } from './shared-reads.ts';
@@ -80,6 +81,9 @@ export class ShardHost implements AsyncDisposable {
   readonly #reserve: MemoryReserve;
   readonly #storeReturn: StoreReturn;
   readonly #wakes: Wakes;
+  readonly #rounds = new Rounds();
+  /** Something waits for a round; until then at most. */
+  #waitsUntilMs = Number.POSITIVE_INFINITY;
   readonly #askTurnEnd: () => void;
   readonly #stopped = Promise.withResolvers<void>();
   readonly #told: Told[] = [];
@@ -158,8 +162,10 @@ export class ShardHost implements AsyncDisposable {
           wallMs,
           data: { pace, reserve },
           send: (to, ofShard, message) => this.#network?.send(to, ofShard, message),
-          onResolved: options.onResolved,
+          onSealed: () => this.#rounds.began(scheduler.nowMs()),
+          onResolved: (batch, outcome) => this.#resolved(batch, outcome),
           onAbandoned: options.onAbandoned,
+          onUnsealed: (runner) => this.gathered(runner.shard),
           onChange: (changed, events) => this.#changed(changed, events),
         }),
       );
@@ -302,13 +308,41 @@ export class ShardHost implements AsyncDisposable {
     this.#turnEnds = false;
     if (this.#closed) return;
     this.#reserve.refresh();
+    if (this.#gathered.size > 0) this.#sealGathered();
+    this.#network?.flush();
+  }
+
+  #sealGathered(): void {
+    const { scheduler } = this.#options;
+    const nowMs = scheduler.nowMs();
+    const nextMs = this.#rounds.nextMs(nowMs);
+    if (nextMs > nowMs) {
+      this.#sealBy(nextMs);
+      return;
+    }
     const shards = [...this.#gathered];
     this.#gathered.clear();
     for (const shard of shards) {
       this.#runners[shard]?.seal();
       if (this.#runners[shard]?.unsealed) this.gathered(shard);
     }
-    this.#network?.flush();
+  }
+
+  /** A round may end later, or never: what waits for it goes off all the same. */
+  #sealBy(atMs: number): void {
+    if (atMs >= this.#waitsUntilMs) return;
+    const { scheduler } = this.#options;
+    this.#waitsUntilMs = atMs;
+    scheduler.after(atMs - scheduler.nowMs(), () => {
+      this.#waitsUntilMs = Number.POSITIVE_INFINITY;
+      this.#endTurn();
+    });
+  }
+
+  #resolved(batch: SealedBatch, outcome: Outcome): void {
+    this.#rounds.ended();
+    if (this.#gathered.size > 0) this.#endTurn();
+    this.#options.onResolved(batch, outcome);
   }
 
   // Which nodes to be connected to: those that this one shares shards with.

@@ -15,6 +15,10 @@ export const limits = {
   gatherReadsMs: 2,
   /** Milliseconds between tries, of one shard at a time, of a LeaseStore that has not answered. */
   storeProbeMs: 300,
+  /** Batches that are out from which on others wait for them. Fewer: quiet nodes answer later; more: busy ones send more frames. */
+  roundBatchesMin: 4,
+  /** Milliseconds that they wait at most: some shards' followers answer later, or not at all. */
+  roundMs: 1,
   /** Records freed in one turn of the event loop: about a millisecond. */
   dropRecordsMax: 2_000,
   /** Milliseconds until something is tried again that another thread, or a lack of memory, stood against. */

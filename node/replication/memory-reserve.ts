@@ -5,7 +5,7 @@
 
 import type { Engine } from '../engine/types.ts';
 import type { LogEntry } from './core/log.ts';
-import { unframe } from './core/session-codec.ts';
+import { engineOf } from './core/session-codec.ts';
 
 export type MemoryEngine = Pick<Engine, 'costOf' | 'memoryStatistics'>;
 
@@ -37,7 +37,7 @@ export class MemoryReserve {
   /** Reserves for all entries that a shard holds pending, in place of what it had; false: there is not enough. */
   take(shard: number, entries: readonly LogEntry[]): boolean {
     let bytes = 0;
-    for (const { content } of entries) bytes += this.#engine.costOf(unframe(content).engine);
+    for (const { content } of entries) bytes += this.#engine.costOf(engineOf(content));
     const before = this.#byShard.get(shard) ?? 0;
     if (bytes > before && bytes > this.freeBytes + before) return false;
     this.#byShard.set(shard, bytes);

@@ -54,7 +54,11 @@ export class PeerNetwork implements Disposable {
     this.#lastMs = { wall: wallMs(), monotonic: scheduler.nowMs() };
     this.#peers = new Peers({
       self,
-      context: { ...leases, freeBytes: () => options.reserve.freeBytes },
+      context: {
+        ...leases,
+        self: incarnation(`${self.node}/${self.incarnation}`),
+        freeBytes: () => options.reserve.freeBytes,
+      },
       scheduler,
       promiseMs: () => this.#promiseMs,
       handlersOf: (connection) => this.#handlersOf(connection),

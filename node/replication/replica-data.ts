@@ -5,7 +5,7 @@ import type { Engine } from '../engine/types.ts';
 import type { Incarnation } from './core/identity.ts';
 import type { Input } from './core/io.ts';
 import type { LogEntry } from './core/log.ts';
-import { unframe } from './core/session-codec.ts';
+import { engineOf } from './core/session-codec.ts';
 import { Sessions } from './core/sessions.ts';
 import { limits } from './limits.ts';
 import type { MemoryReserve } from './memory-reserve.ts';
@@ -57,7 +57,7 @@ export class ReplicaData {
   }
 
   apply(entries: readonly LogEntry[]): boolean {
-    const effects = entries.map(({ content }) => unframe(content).engine);
+    const effects = entries.map(({ content }) => engineOf(content));
     if (!this.options.engine.apply(this.options.shard, effects)) return false;
     for (const { content } of entries) this.sessions.apply(content);
     this.options.reserve.release(this.options.shard);

@@ -50,10 +50,14 @@ export interface ShardRunnerOptions {
   readonly wallMs: () => number;
   readonly data: Pick<ReplicaData['options'], 'pace' | 'reserve'>;
   readonly send: (to: Incarnation, shard: number, message: ShardMessage) => void;
+  /** A batch goes off; `onResolved` follows. */
+  readonly onSealed: () => void;
   readonly onResolved: (batch: SealedBatch, outcome: Outcome) => void;
   /** Whatever other threads gathered and was not sealed is gone. */
   readonly onAbandoned: (shard: number) => void;
-  /** Told after every change of the core, with what it told; not before its effects are under way. */
+  /** Writes wait that could not be sent off yet. */
+  readonly onUnsealed: (runner: ShardRunner) => void;
+  /** Told after every change of the core but of its log, with what it told; not before its effects are under way. */
   readonly onChange: (runner: ShardRunner, events: readonly CoreEvent[]) => void;
 }
 
@@ -83,6 +87,9 @@ export class ShardRunner {
   /** How fresh the copy here was when it was last shown to readers of any replica. */
   #shownAsOfMs: number | undefined;
   #cancelRetry = (): void => {};
+  /** `core.looks` as last seen, and whether it was a leader then. */
+  #looks = -1;
+  #leads = false;
   #closed = false;
 
   constructor(options: ShardRunnerOptions) {
@@ -144,14 +151,25 @@ export class ShardRunner {
 
   /** Inputs that come while effects are carried out wait their turn. */
   input(input: Input): void {
-    this.#inputs.push(input);
-    if (!this.#running) this.#run();
+    if (this.#running || this.#next < this.#effects.length || this.#inputs.length > 0) {
+      this.#inputs.push(input);
+      if (!this.#running) this.#run();
+      return;
+    }
+    // Nearly always: nothing waits.
+    this.#run(this.#sealed() ?? input, input);
   }
 
-  #run(): void {
+  /** `first` is taken first, then `given`, where that is another one. */
+  #run(first?: Input, given?: Input): void {
     if (this.#closed) return;
     this.#running = true;
     try {
+      if (first !== undefined) {
+        if (given !== undefined && given !== first) this.#inputs.push(given);
+        this.#effects = this.core.step(first, this.#options.scheduler.nowMs());
+        this.#next = 0;
+      }
       while (this.#carryOut()) {
         const next = this.#nextInput();
         if (next === undefined) break;
@@ -162,8 +180,15 @@ export class ShardRunner {
       this.#running = false;
     }
     if (this.#closed) return;
-    this.#showFreshness();
+    if (!this.#leads) this.#showFreshness();
     this.#options.wakes.at(this.shard, this.core.wakeAtMs);
+    const { looks } = this.core;
+    if (looks === this.#looks && this.#events.length === 0) {
+      if (this.unsealed) this.#options.onUnsealed(this);
+      return;
+    }
+    this.#looks = looks;
+    this.#leads = this.core.serving.role === 'leader';
     const events = this.#events;
     if (events.length > 0) this.#events = [];
     this.#options.onChange(this, events.length > 0 ? events : nothingTold);
@@ -189,6 +214,7 @@ export class ShardRunner {
     if (sealed === undefined || epoch === undefined) return undefined;
     const { batch, writers } = sealed;
     this.#out = { shard, batch, writers, sealedMs: this.#options.scheduler.nowMs() };
+    this.#options.onSealed();
     const content = this.sessions.seal(sealed.content, this.#options.wallMs());
     const sequence = this.core.positions.last.sequence + 1;
     return {
@@ -281,13 +307,11 @@ export class ShardRunner {
     if (!replicated) {
       const sealed = engine.seal(shard);
       if (sealed === 'busy') return false;
-      if (sealed !== undefined)
-        this.#alone = {
-          shard,
-          batch: sealed.batch,
-          writers: sealed.writers,
-          sealedMs: this.#options.scheduler.nowMs(),
-        };
+      if (sealed !== undefined) {
+        const { batch, writers } = sealed;
+        this.#alone = { shard, batch, writers, sealedMs: this.#options.scheduler.nowMs() };
+        this.#options.onSealed();
+      }
       if (!engine.commit(shard)) return false;
       this.sessions.commitAlone(this.#options.wallMs());
       if (this.#alone !== undefined) onResolved(this.#alone, 'committed');

@@ -1,6 +1,13 @@
 /** Replies of a connection that wait until what its commands wrote is committed. */
 import type { Outcome } from '../replication/batches.ts';
 
+const ok = Buffer.from('+OK\r\n');
+
+/** What most writes are answered with: not to be copied for each. */
+function isOk(bytes: Uint8Array, length: number): boolean {
+  return length === ok.length && bytes[0] === ok[0] && bytes[1] === ok[1] && bytes[2] === ok[2];
+}
+
 export class HeldReplies {
   /** When the first of their commands came, monotonic milliseconds. */
   readonly arrivedMs: number;
@@ -27,7 +34,7 @@ export class HeldReplies {
   }
 
   append(bytes: Uint8Array, length: number): void {
-    this.bytes.push(Buffer.from(bytes.subarray(0, length)));
+    this.bytes.push(isOk(bytes, length) ? ok : Buffer.from(bytes.subarray(0, length)));
   }
 
   /** What became of one batch; true: it was the last that they waited for. */

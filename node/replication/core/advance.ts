@@ -30,6 +30,7 @@ export function advance(state: State): void {
     if (!state.changed) return;
   }
   state.changed = false;
+  state.looks++;
   advanceAll(state);
   planCampaign(state);
   state.rulesDueMs = rulesDueMs(state);

@@ -113,6 +113,7 @@ export class ShardCore {
       reads: new Backoff(random),
       writes: new Backoff(random),
       nowMs: Number.NEGATIVE_INFINITY,
+      looks: 0,
       changed: true,
       promisesChanged: false,
       rulesDueMs: Number.POSITIVE_INFINITY,
@@ -186,6 +187,14 @@ export class ShardCore {
   get positions(): { readonly applied: Position; readonly last: Position } {
     const { applied, last } = this.#state.log;
     return { applied, last };
+  }
+
+  /**
+   * Rises whenever more may have changed than the log, what others hold of it, and until when reads are covered: between,
+   * `leading`, `known`, `holding`, `stopped` and the role that is served are the same.
+   */
+  get looks(): number {
+    return this.#state.looks;
   }
 
   /** What the control block says. */

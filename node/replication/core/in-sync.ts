@@ -38,11 +38,20 @@ export function setsOf(
 
 /** Who must have acknowledged a batch before it commits (rule 4): `maximal`. */
 export const commitSet = (state: State): ReadonlySet<Incarnation> =>
-  without(state, ['shrink-early', 'shrink-early-commit'], ['grow-late', 'grow-late-commit']);
+  without(state, commitRules.early, commitRules.late);
 
 /** Whose promises a read needs (rule 9): `maximal`. */
 export const promiseSet = (state: State): ReadonlySet<Incarnation> =>
-  without(state, ['shrink-early', 'shrink-early-promise'], ['grow-late', 'grow-late-promise']);
+  without(state, promiseRules.early, promiseRules.late);
+
+const commitRules = {
+  early: ['shrink-early', 'shrink-early-commit'],
+  late: ['grow-late', 'grow-late-commit'],
+} as const satisfies Record<string, readonly BreakableRule[]>;
+const promiseRules = {
+  early: ['shrink-early', 'shrink-early-promise'],
+  late: ['grow-late', 'grow-late-promise'],
+} as const satisfies Record<string, readonly BreakableRule[]>;
 
 /** Whether enough copies are in sync for certain (rule 4). */
 export function enoughInSync(state: State): boolean {

@@ -141,6 +141,14 @@ function tellCommitted(state: State, leadership: Leadership, dueMs: number): voi
 
 function isHeldByAll(state: State, { progress }: Leadership, sequence: number): boolean {
   const needed = commitSet(state);
+  if (state.options.replication.broken === undefined) {
+    for (const member of needed) {
+      if (member === state.options.self) continue;
+      const held = progress.get(member)?.held;
+      if (held === undefined || held < sequence) return false;
+    }
+    return needed.size > 0;
+  }
   let holding = 0;
   for (const member of needed) {
     const held = member === state.options.self ? sequence : progress.get(member)?.held;

@@ -2,7 +2,8 @@
  * How sessions are written down: beside the engine's bytes in the content of an entry, and whole at the end of a
  * snapshot. All numbers are big endian.
  *
- *     content   bytes of the engine's part (4), the engine's part, then a section or nothing
+ *     content   the engine's part as it is; or, with a section: `framed` (1), bytes of the engine's part (4),
+ *               the engine's part, the section
  *     section   endedBefore (8), sessions that end (4) and the ID of each (16), records (4) and each:
  *               ID (16), number (8), answeredBelow (8), bytes of the result (4), the result
  *     table     endedBefore (8), sessions (4), each: ID (16), answeredBelow (8), results (4),
@@ -41,6 +42,8 @@ export interface Section {
 
 export const sessionIdBytes = 16;
 const absent = 0xffff_ffff;
+/** First byte of a content with a section; the engine's part begins with its form, a small number. */
+const framed = 0xff;
 
 export function sessionKey(session: Uint8Array): string {
   if (session.length !== sessionIdBytes) {
@@ -57,8 +60,11 @@ export function startMsOf(session: Uint8Array): number {
 }
 
 export function frame(engine: Uint8Array, section: Section | undefined): Uint8Array {
-  const bytes = 4 + engine.length + (section === undefined ? 0 : sectionBytes(section));
+  // Nearly always: nothing is copied for it.
+  if (section === undefined && engine[0] !== framed) return engine;
+  const bytes = 5 + engine.length + (section === undefined ? 0 : sectionBytes(section));
   const writer = new Writer(bytes);
+  writer.byte(framed);
   writer.block(engine);
   if (section === undefined) return writer.bytes;
   writer.whole(section.endedBeforeMs);
@@ -74,9 +80,15 @@ export function frame(engine: Uint8Array, section: Section | undefined): Uint8Ar
   return writer.bytes;
 }
 
+/** The engine's part of a content alone. */
+export function engineOf(content: Uint8Array): Uint8Array {
+  return content[0] === framed ? unframe(content).engine : content;
+}
+
 /** Throws RangeError for what `frame` never makes. */
 export function unframe(content: Uint8Array): { engine: Uint8Array; section?: Section } {
-  const reader = new Reader(content);
+  if (content[0] !== framed) return { engine: content };
+  const reader = new Reader(content.subarray(1));
   const engine = reader.block();
   if (reader.isAtEnd) return { engine };
   const endedBeforeMs = reader.whole();
@@ -148,6 +160,10 @@ class Writer {
   constructor(length: number) {
     this.bytes = new Uint8Array(length);
     this.#view = new DataView(this.bytes.buffer);
+  }
+
+  byte(value: number): void {
+    this.bytes[this.#at++] = value;
   }
 
   length(value: number): void {

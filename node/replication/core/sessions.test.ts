@@ -72,8 +72,9 @@ describe('sessions', () => {
     const content = commit(leader, 'effects');
     expect(new TextDecoder().decode(follower.apply(content))).to.equal('effects');
     expect(follower.begin(id(1, 7), nowMs).kind).to.equal('answered');
-    // Without sessions, four bytes are all that is added.
-    expect(leader.seal(bytesOf('plain'), nowMs).length).to.equal(9);
+    // Without sessions, nothing is added, nor copied.
+    const plain = bytesOf('plain');
+    expect(leader.seal(plain, nowMs)).to.equal(plain);
   });
 
   it('forget what the client says it has', () => {
@@ -146,7 +147,11 @@ describe('sessions', () => {
     follower.apply(commit(leader));
     expect(follower.endedBeforeMs).to.equal(nowMs);
     // Told once: later entries are as short as before.
-    expect(leader.seal(bytesOf(''), nowMs).length).to.equal(4);
+    expect(leader.seal(bytesOf(''), nowMs).length).to.equal(0);
+    // What begins as a content with sessions does is told apart.
+    leader.committed();
+    const odd = Uint8Array.of(0xff, 1);
+    expect(follower.apply(leader.seal(odd, nowMs))).to.deep.equal(odd);
     const first = new Sessions();
     first.lead({ generation: 1, wallMs: nowMs });
     expect(first.begin(id(1, 1), nowMs).kind).to.equal('new');

@@ -117,6 +117,20 @@ export class Sessions {
   /** The content of the batch's entry: the engine's bytes, and what was recorded since the last one. */
   seal(engine: Uint8Array, wallMs: number): Uint8Array {
     assert(this.#out === undefined, 'the sessions of one batch are out at a time');
+    // Nearly always: nothing was recorded, and nothing is to be told.
+    if (this.#gathered.length === 0 && this.#toldMs === this.#endedBeforeMs && !this.#isFull) {
+      return frame(engine, undefined);
+    }
+    return this.#sealRecords(engine, wallMs);
+  }
+
+  get #isFull(): boolean {
+    return (
+      this.#table.size > this.#bounds.sessionsMax || this.#bytes > this.#bounds.sessionBytesMax
+    );
+  }
+
+  #sealRecords(engine: Uint8Array, wallMs: number): Uint8Array {
     const section = this.#take(wallMs);
     const { records, endedBeforeMs } = section;
     this.#out = section;

@@ -166,6 +166,8 @@ export interface State {
   readonly writes: Backoff;
   effects: Effect[];
   nowMs: number;
+  /** How often all rules were looked at. */
+  looks: number;
   /** Since all rules were last looked at, more changed than the log and what members hold of it. */
   changed: boolean;
   /** A promise came, and nothing else: until when reads are covered may be later. */

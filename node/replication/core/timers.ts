@@ -37,7 +37,8 @@ export function rulesDueMs(state: State): number {
 
 export function wakeAtMs(state: State): number | undefined {
   if (state.stopped) return undefined;
-  let wakeMs = earliest([state.rulesDueMs], state.nowMs);
+  const { rulesDueMs } = state;
+  let wakeMs = rulesDueMs > state.nowMs ? rulesDueMs : Number.POSITIVE_INFINITY;
   const campaignMs = campaignDueMs(state);
   if (!state.tracker.busy && campaignMs > state.nowMs && campaignMs < wakeMs) wakeMs = campaignMs;
   const { leadership } = state;

@@ -99,7 +99,13 @@ export class PeerConnection {
     const start = this.#begin().open(frameField.shards);
     writeShardMessage(this.#out, shard, message, this.#options.context);
     this.#out.close(start);
-    if (this.#out.end - this.#frameStart > limits.frameBytesGoal) this.#finishFrame();
+    this.#finishLongFrame();
+  }
+
+  /** A message that was encoded for another peer as well. */
+  sendEncoded(message: WireWriter): void {
+    this.#begin().copied(frameField.shards, message);
+    this.#finishLongFrame();
   }
 
   heartbeat(beat: Heartbeat, clockMs: number): void {
@@ -151,6 +157,10 @@ export class PeerConnection {
     return this.#out;
   }
 
+  #finishLongFrame(): void {
+    if (this.#out.end - this.#frameStart > limits.frameBytesGoal) this.#finishFrame();
+  }
+
   #finishFrame(): void {
     const { end, buffer } = this.#out;
     if (end === this.#frameStart) return;
@@ -187,7 +197,8 @@ export class PeerConnection {
 
   #frame(frame: Buffer): void {
     if (this.#closed) return;
-    if (this.#peer !== undefined) readFrame(frame, this.#options.context, this.#handlers);
+    const { context } = this.#options;
+    if (this.#peer !== undefined) readFrame(frame, this.#peer, context, this.#handlers);
     else this.#introduced(readFirstFrame(frame));
   }
 

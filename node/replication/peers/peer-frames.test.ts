@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { epoch, generation } from '../core/identity.ts';
+import { epoch, generation, incarnation } from '../core/identity.ts';
 import type { Heartbeat, HeartbeatAnswer } from '../core/messages.ts';
 import {
   type FrameHandlers,
@@ -11,7 +11,12 @@ import {
 import { WireWriter } from './wire-writer.ts';
 
 const led = [{ shard: 3, epoch: epoch(7), generation: generation(2) }];
-const context = { write: () => new Uint8Array(0), read: () => undefined, freeBytes: () => 0 };
+const context = {
+  self: incarnation('demo-9/x'),
+  write: () => new Uint8Array(0),
+  read: () => undefined,
+  freeBytes: () => 0,
+};
 
 function read(write: (to: WireWriter) => void): (Heartbeat | HeartbeatAnswer)[] {
   const writer = new WireWriter(16);
@@ -27,7 +32,7 @@ function read(write: (to: WireWriter) => void): (Heartbeat | HeartbeatAnswer)[] 
     leave: () => {},
     refusal: () => {},
   };
-  readFrame(writer.buffer.subarray(0, writer.end), context, handlers);
+  readFrame(writer.buffer.subarray(0, writer.end), context.self, context, handlers);
   return seen;
 }
 

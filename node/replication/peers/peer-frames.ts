@@ -8,7 +8,7 @@ import {
   Heartbeat as WireHeartbeat,
   HeartbeatAnswer as WireHeartbeatAnswer,
 } from '@r-db/proto/generated/rdb/v1/peer.ts';
-import { epoch, generation } from '../core/identity.ts';
+import { epoch, generation, type Incarnation } from '../core/identity.ts';
 import type { Heartbeat, HeartbeatAnswer, PromiseRefusal } from '../core/messages.ts';
 import { BrokenFrame } from './frames.ts';
 import { type MessageContext, type ReadMessage, readShardMessage } from './shard-messages.ts';
@@ -37,8 +37,15 @@ export interface FrameHandlers {
 }
 
 /** Reads a frame of a peer that has introduced itself. Throws BrokenFrame. */
-export function readFrame(frame: Buffer, context: MessageContext, handlers: FrameHandlers): void {
+export function readFrame(
+  frame: Buffer,
+  sender: Incarnation,
+  context: MessageContext,
+  handlers: FrameHandlers,
+): void {
   const from = new WireReader(frame);
+  const readMessage = (nested: WireReader): ReadMessage | undefined =>
+    readShardMessage(nested, context, sender);
   while (from.next()) {
     switch (from.field) {
       case frameField.heartbeat: {
@@ -50,7 +57,7 @@ export function readFrame(frame: Buffer, context: MessageContext, handlers: Fram
         handlers.heartbeatAnswer(answerOf(decoded(WireHeartbeatAnswer, from.view())));
         break;
       case frameField.shards: {
-        const read = from.nested((nested) => readShardMessage(nested, context));
+        const read = from.nested(readMessage);
         if (read !== undefined) handlers.message(read);
         break;
       }

@@ -4,7 +4,7 @@ import { realScheduler } from '@r-db/kubernetes/scheduler.ts';
 import { type PeerRefusal, PeerRefusalReason } from '@r-db/proto/generated/rdb/v1/peer.ts';
 import { expect } from 'chai';
 import { afterEach, describe, it } from 'mocha';
-import { epoch, generation, type Incarnation } from '../core/identity.ts';
+import { epoch, generation, type Incarnation, incarnation as known } from '../core/identity.ts';
 import type { ShardMessage } from '../core/messages.ts';
 import type { PeerIdentity } from './hello.ts';
 import { wholeFrame } from './peer-frames.ts';
@@ -37,7 +37,12 @@ class TestPeer implements Disposable {
     };
     this.peers = new Peers({
       self: this.self,
-      context: { write: () => new Uint8Array(0), read: () => undefined, freeBytes: () => 0 },
+      context: {
+        self: known('demo-9/x'),
+        write: () => new Uint8Array(0),
+        read: () => undefined,
+        freeBytes: () => 0,
+      },
       scheduler: realScheduler,
       promiseMs: () => 400,
       handlersOf: (connection) => ({

@@ -10,11 +10,12 @@ import { createServer, connect as dial, type Server, type Socket } from 'node:ne
 import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
 import type { PeerRefusal } from '@r-db/proto/generated/rdb/v1/peer.ts';
 import { type Incarnation, nodeOf } from '../core/identity.ts';
-import type { ShardMessage } from '../core/messages.ts';
+import type { MessageBody, ShardMessage } from '../core/messages.ts';
 import { PeerConnection, type PeerConnectionOptions } from './connection.ts';
 import type { PeerIdentity } from './hello.ts';
 import { limits } from './limits.ts';
-import type { MessageContext } from './shard-messages.ts';
+import { type MessageContext, writeShardMessage } from './shard-messages.ts';
+import { WireWriter } from './wire-writer.ts';
 
 export interface PeerAddress {
   readonly host: string;
@@ -54,6 +55,9 @@ export class Peers implements Disposable {
   readonly #strangers = new Set<PeerConnection>();
   readonly #dirty = new Set<PeerConnection>();
   readonly #server: Server;
+  /** The entries that were encoded last. */
+  #encoded = new WireWriter(limits.encodedBytesKept);
+  #encodedBody: MessageBody | undefined;
   #cancelTick: () => void = () => {};
   #closed = false;
 
@@ -94,7 +98,18 @@ export class Peers implements Disposable {
   send(to: Incarnation, shard: number, message: ShardMessage): void {
     const connection = this.connection(to);
     if (connection === undefined) return;
-    connection.send(shard, message);
+    const { body } = message;
+    if (body.kind === 'entries') {
+      // Followers that are equally far get the same one.
+      if (this.#encodedBody !== body) {
+        this.#encoded.end = 0;
+        writeShardMessage(this.#encoded, shard, message, this.#options.context);
+        this.#encodedBody = body;
+      }
+      connection.sendEncoded(this.#encoded);
+    } else {
+      connection.send(shard, message);
+    }
     this.#dirty.add(connection);
   }
 
@@ -108,6 +123,10 @@ export class Peers implements Disposable {
   }
 
   flush(): void {
+    this.#encodedBody = undefined;
+    if (this.#encoded.buffer.length > limits.encodedBytesKept) {
+      this.#encoded = new WireWriter(limits.encodedBytesKept);
+    }
     for (const connection of this.#dirty) connection.flush();
     this.#dirty.clear();
   }

@@ -23,7 +23,9 @@ const lease: ShardLease = {
   inSync: [incarnation('demo-1/b')],
   assignment: ['demo-1'],
 };
+const sender = incarnation('demo-2/0123456789abcdef');
 const context: MessageContext = {
+  self: sender,
   write: () => Buffer.from('the Lease'),
   read: (_, bytes) => (Buffer.from(bytes).toString() === 'the Lease' ? lease : undefined),
   freeBytes: () => 99,
@@ -41,7 +43,7 @@ const bodies: readonly MessageBody[] = [
   { kind: 'entries', previous: position(0), entries: [], committed: 0 },
   {
     kind: 'acknowledgement',
-    incarnation: incarnation('demo-2/0123456789abcdef'),
+    incarnation: incarnation('demo-2/another'),
     held: position(9),
     applied: position(8),
     freeBytes: 0,
@@ -73,7 +75,7 @@ function encoded(body: MessageBody): Buffer {
 describe('messages between replicas', () => {
   for (const body of bodies) {
     it(`come back as they were: ${body.kind}`, () => {
-      const read = readShardMessage(new WireReader(encoded(body)), context);
+      const read = readShardMessage(new WireReader(encoded(body)), context, sender);
       expect(read?.shard).to.equal(1023);
       expect(read?.message).to.deep.equal({ generation: 2, epoch: 300, body });
     });
@@ -82,7 +84,7 @@ describe('messages between replicas', () => {
       const wire = WireShardMessage.decode(encoded(body));
       expect(wire).to.include({ shard: 1023, generation: 2n, epoch: 300n });
       const again = Buffer.from(WireShardMessage.encode(wire).finish());
-      const read = readShardMessage(new WireReader(again), context);
+      const read = readShardMessage(new WireReader(again), context, sender);
       expect(read?.message.body).to.deep.equal(body);
     });
   }
@@ -98,7 +100,11 @@ describe('messages between replicas', () => {
     writer.number(1, 3);
     writer.bytes(14, Buffer.from('something new'));
     writer.fixed32(13, 9);
-    const read = readShardMessage(new WireReader(writer.buffer.subarray(0, writer.end)), context);
+    const read = readShardMessage(
+      new WireReader(writer.buffer.subarray(0, writer.end)),
+      context,
+      sender,
+    );
     expect(read).to.equal(undefined);
   });
 
@@ -106,7 +112,7 @@ describe('messages between replicas', () => {
     const bytes = encoded(bodies[0] as MessageBody);
     const at = bytes.indexOf('what');
     bytes[at] = 'W'.charCodeAt(0);
-    expect(() => readShardMessage(new WireReader(bytes), context)).to.throw(
+    expect(() => readShardMessage(new WireReader(bytes), context, sender)).to.throw(
       BrokenFrame,
       'checksum',
     );
@@ -118,7 +124,7 @@ describe('messages between replicas', () => {
       for (let at = 0; at < bytes.length; at++) {
         for (const damaged of [bytes.subarray(0, at), flipped(bytes, at)]) {
           try {
-            readShardMessage(new WireReader(damaged), context);
+            readShardMessage(new WireReader(damaged), context, sender);
           } catch (error) {
             const expected = error instanceof BrokenFrame || error instanceof RangeError;
             if (!expected) throw error;

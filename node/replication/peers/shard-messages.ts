@@ -11,6 +11,8 @@ import type { WireWriter } from './wire-writer.ts';
 
 /** What messages say of their node. */
 export interface MessageContext {
+  /** Who sends, and so introduced itself on every connection: acknowledgements need not say it. */
+  readonly self: Incarnation;
   /** The Lease in a hand-over as it is stored: only who knows the store can make one of the other. */
   write(shard: number, lease: ShardLease): Uint8Array;
   /** Undefined: it can't be followed. */
@@ -19,6 +21,7 @@ export interface MessageContext {
   freeBytes(): number;
 }
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type Acknowledgement = Extract<MessageBody, { kind: 'acknowledgement' }>;
 
 const problems = [undefined, 'out-of-memory', 'gap'] as const;
@@ -62,7 +65,7 @@ function writeBody(
     }
     case 'acknowledgement': {
       const start = to.open(field.acknowledgement);
-      writeAcknowledgement(to, body, body.freeBytes ?? context.freeBytes());
+      writeAcknowledgement(to, body, context);
       to.close(start);
       break;
     }
@@ -122,13 +125,17 @@ function writeEntry(to: WireWriter, entry: LogEntry): void {
   to.close(start);
 }
 
-function writeAcknowledgement(to: WireWriter, body: Acknowledgement, freeBytes: number): void {
-  to.ascii(1, body.incarnation);
+function writeAcknowledgement(
+  to: WireWriter,
+  body: Acknowledgement,
+  context: MessageContext,
+): void {
+  if (body.incarnation !== context.self) to.ascii(1, body.incarnation);
   writePosition(to, 2, body.held);
   writePosition(to, 3, body.applied);
   to.number(4, body.problem === undefined ? 0 : problems.indexOf(body.problem));
   // One more, so that 0 is told, too.
-  to.number(5, freeBytes + 1);
+  to.number(5, (body.freeBytes ?? context.freeBytes()) + 1);
   if (body.snapshot !== undefined) {
     const start = to.open(6);
     to.number(1, body.snapshot.number);
@@ -142,10 +149,14 @@ export interface ReadMessage {
   readonly message: ShardMessage;
 }
 
-/** Undefined: what it says is not known to this version, or can't be followed. Throws BrokenFrame. */
+/**
+ * Undefined: what it says is not known to this version, or can't be followed. Throws BrokenFrame.
+ * `sender`: whoever introduced itself on the connection.
+ */
 export function readShardMessage(
   from: WireReader,
   context: MessageContext,
+  sender: Incarnation,
 ): ReadMessage | undefined {
   let shard = 0;
   let ofGeneration = 0;
@@ -155,7 +166,7 @@ export function readShardMessage(
     if (from.field === 1) shard = from.number();
     else if (from.field === 2) ofGeneration = from.number();
     else if (from.field === 3) ofEpoch = from.number();
-    else body = readBody(from, shard, context) ?? body;
+    else body = readBody(from, shard, context, sender) ?? body;
   }
   if (body === undefined) return undefined;
   return {
@@ -168,12 +179,13 @@ function readBody(
   from: WireReader,
   shard: number,
   context: MessageContext,
+  sender: Incarnation,
 ): MessageBody | undefined {
   switch (from.field) {
     case field.entries:
       return from.nested(readEntries);
     case field.acknowledgement:
-      return from.nested(readAcknowledgement);
+      return readAcknowledgement(from, sender);
     case field.commit:
       return { kind: 'commit', committed: from.nested(readNumbers)[1] ?? 0 };
     case field.snapshotBegin:
@@ -226,34 +238,46 @@ function readEntry(from: WireReader): LogEntry {
   return { epoch: position.epoch, sequence: position.sequence, content, checksum };
 }
 
-function readAcknowledgement(from: WireReader): MessageBody {
-  let of: Incarnation | undefined;
-  let held: Position = { epoch: epoch(0), sequence: 0 };
-  let applied = held;
-  let problem: (typeof problems)[number];
-  let freeBytes: number | undefined;
-  let snapshot: Acknowledgement['snapshot'];
-  while (from.next()) {
-    if (from.field === 1) of = incarnation(from.ascii());
-    else if (from.field === 2) held = from.nested(readPosition);
-    else if (from.field === 3) applied = from.nested(readPosition);
-    else if (from.field === 4) problem = problems[from.number()];
-    else if (from.field === 5) freeBytes = from.number() - 1;
-    else if (from.field === 6) {
-      const [, number = 0, cuts = 0] = from.nested(readNumbers);
-      snapshot = { number, cuts };
-    } else from.skip();
-  }
-  if (of === undefined) throw new BrokenFrame('an acknowledgement without an incarnation');
-  return {
+function readAcknowledgement(from: WireReader, sender: Incarnation): MessageBody {
+  const told: Mutable<Acknowledgement> = {
     kind: 'acknowledgement',
-    incarnation: of,
-    held,
-    applied,
-    ...(problem === undefined ? {} : { problem }),
-    ...(snapshot === undefined ? {} : { snapshot }),
-    ...(freeBytes === undefined ? {} : { freeBytes }),
+    incarnation: sender,
+    held: nowhere,
+    applied: nowhere,
   };
+  from.nested((nested) => {
+    while (nested.next()) readOfAcknowledgement(nested, told);
+  });
+  return told;
+}
+
+function readOfAcknowledgement(from: WireReader, told: Mutable<Acknowledgement>): void {
+  switch (from.field) {
+    case 1:
+      told.incarnation = incarnation(from.ascii());
+      break;
+    case 2:
+      told.held = from.nested(readPosition);
+      break;
+    case 3:
+      told.applied = from.nested(readPosition);
+      break;
+    case 4: {
+      const problem = problems[from.number()];
+      if (problem !== undefined) told.problem = problem;
+      break;
+    }
+    case 5:
+      told.freeBytes = from.number() - 1;
+      break;
+    case 6: {
+      const [, number = 0, cuts = 0] = from.nested(readNumbers);
+      told.snapshot = { number, cuts };
+      break;
+    }
+    default:
+      from.skip();
+  }
 }
 
 function readSnapshotBegin(from: WireReader): MessageBody {
@@ -325,3 +349,4 @@ function readBytes(from: WireReader): Uint8Array {
 }
 
 const nothing = new Uint8Array(0);
+const nowhere: Position = { epoch: epoch(0), sequence: 0 };

@@ -50,6 +50,15 @@ export class WireWriter {
     this.end += value.length;
   }
 
+  /** A field that another writer has encoded whole: bytes of a nested message. */
+  copied(field: number, from: WireWriter): void {
+    const start = this.open(field);
+    this.reserve(from.end);
+    from.buffer.copy(this.buffer, this.end, 0, from.end);
+    this.end += from.end;
+    this.close(start);
+  }
+
   /** Text of one byte a character. */
   ascii(field: number, value: string): void {
     this.reserve(12 + value.length);
