@@ -53,6 +53,9 @@ async function freeBase(nodes: number): Promise<number> {
 async function connected(port: number): Promise<Socket> {
   const socket = connect(port, LOCALHOST);
   await once(socket, 'connect');
+  // The kernel connects before the node has accepted: one that ends meanwhile would reset it.
+  socket.write('PING\r\n');
+  await once(socket, 'data');
   socket.on('error', () => {});
   socket.resume();
   return socket;
