@@ -53,15 +53,17 @@ describe('recorded clients', () => {
     let first = true;
     const connect: Connect = (shard) => {
       const store = fake(shard);
-      if (!first) return store;
-      first = false;
       return {
         close: () => store.close(),
         read: (key) => store.read(key),
         increment: (key) => store.increment(key),
         compareAndSet: (key, seen, value) => store.compareAndSet(key, seen, value),
         write: async (key, value) => {
-          await stuck;
+          // Whichever task connects first: the first write is stuck.
+          if (first) {
+            first = false;
+            await stuck;
+          }
           return await store.write(key, value);
         },
       };
