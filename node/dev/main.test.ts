@@ -53,9 +53,6 @@ async function freeBase(nodes: number): Promise<number> {
 async function connected(port: number): Promise<Socket> {
   const socket = connect(port, LOCALHOST);
   await once(socket, 'connect');
-  // The kernel connects before the node has accepted: one that ends meanwhile would reset it.
-  socket.write('PING\r\n');
-  await once(socket, 'data');
   socket.on('error', () => {});
   socket.resume();
   return socket;
@@ -78,6 +75,9 @@ describe('npm start', function () {
     expect(supervisor.output.text).to.contain(`redis-cli -c -p ${port} set a 1`);
     expect(supervisor.output.text).to.contain(`${port + 1000}, ${port + 1001}`);
     const socket = await connected(port + 1);
+    // The kernel connects before the node has accepted: one that ends meanwhile would reset it.
+    socket.write('PING\r\n');
+    await once(socket, 'data');
     const closed = once(socket, 'close');
     supervisor.child.kill('SIGINT');
     expect(await supervisor.ended).to.equal(0);
