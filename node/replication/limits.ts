@@ -43,6 +43,11 @@ export const limits = {
   clockBelievedMs: 60_000,
   /** Share of a promise after which a node that shuts down asks its peers again to be removed. */
   leavePromises: 0.2,
-  /** Milliseconds by which wall and monotonic clock may drift apart between two heartbeats. More: the host stood still. */
-  suspendedMs: 1_000,
+  /**
+   * Milliseconds by which the wall clock may run ahead of the monotonic one between two heartbeats. More: the host stood
+   * still. It is what a leader takes off a promise of the default length; less, and a wall clock that is set breaks connections.
+   */
+  suspendedMs: 50,
+  /** Milliseconds between the readings of both clocks, above which they can't be compared. */
+  clocksReadMs: 5,
 } as const;

@@ -15,6 +15,7 @@ import { type PeerAddress, Peers } from './peers/peers.ts';
 import type { MessageContext, ReadMessage } from './peers/shard-messages.ts';
 import type { ShardRunner } from './shard-runner.ts';
 import type { ShardTime } from './shard-time.ts';
+import { SuspensionWatch } from './suspension.ts';
 
 export interface PeerNetworkOptions {
   readonly self: PeerIdentity;
@@ -43,7 +44,7 @@ export class PeerNetwork implements Disposable {
   #promiseMs: number;
   #cancelBeat = (): void => {};
   #beatAtMs = Number.POSITIVE_INFINITY;
-  #lastMs: { readonly wall: number; readonly monotonic: number };
+  readonly #suspension: SuspensionWatch;
   #leaving = false;
   #closed = false;
 
@@ -51,7 +52,7 @@ export class PeerNetwork implements Disposable {
     const { self, leases, scheduler, wallMs, onRefused } = options;
     this.#options = options;
     this.#promiseMs = options.promiseMs;
-    this.#lastMs = { wall: wallMs(), monotonic: scheduler.nowMs() };
+    this.#suspension = new SuspensionWatch({ monotonicMs: () => scheduler.nowMs(), wallMs });
     this.#peers = new Peers({
       self,
       context: {
@@ -180,6 +181,7 @@ export class PeerNetwork implements Disposable {
   }
 
   #heartbeat(connection: PeerConnection, beat: Heartbeat): void {
+    this.#checkSuspended();
     const { scheduler, runners } = this.#options;
     const nowMs = scheduler.nowMs();
     const beats = this.#heartbeats.get(connection);
@@ -194,6 +196,7 @@ export class PeerNetwork implements Disposable {
   }
 
   #answered(connection: PeerConnection, answer: HeartbeatAnswer): void {
+    this.#checkSuspended();
     const { scheduler, runners } = this.#options;
     const by = connection.peer;
     const beats = this.#heartbeats.get(connection);
@@ -232,11 +235,11 @@ export class PeerNetwork implements Disposable {
 
   /** A host that stood still has another idea of time than its peers: no promise counts (rule 8). */
   #checkSuspended(): void {
-    const { scheduler, wallMs } = this.#options;
-    const now = { wall: wallMs(), monotonic: scheduler.nowMs() };
-    const drift = now.wall - this.#lastMs.wall - (now.monotonic - this.#lastMs.monotonic);
-    this.#lastMs = now;
-    if (drift > limits.suspendedMs) this.#peers.reconnect();
+    if (!this.#suspension.look()) return;
+    this.#all({ kind: 'suspended' });
+    // Answers to heartbeats from before give nothing.
+    this.#heartbeats.clear();
+    this.#peers.reconnect();
   }
 
   #touch(connection: PeerConnection): void {

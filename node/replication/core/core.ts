@@ -54,7 +54,8 @@
  * - **Promises.** One `LedTable` for the cores, one `PeerHeartbeats` for each connection (heartbeats.ts). After each
  *   step `leading` goes into the table; `beat` is sent when `dueMs` comes; each row of a peer's heartbeat
  *   is put to `promise`, each promise and refusal in an answer comes back as `promised`, `promise-refused`.
- *   `promise` moves `wakeAtMs`. After the host was suspended, no promise counts: a new connection.
+ *   `promise` moves `wakeAtMs`. A host that was suspended may find its clock where it was: `suspended`, before anything
+ *   else is told, and new connections, since answers to heartbeats from before give nothing.
  * - **Reads of any replica.** `beat` asks each core `committedIfHeld`; each row of `freshness` of a peer's heartbeat is put to
  *   `freshIf`; `freshAsOfMs` bounds how old the data may be. (freshness)
  * - **Reads.** Load the leadership counter (it changes with each `publish` of another role or epoch), take the value,
@@ -90,7 +91,7 @@ import type { Cause } from './lease.ts';
 import { limits } from './limits.ts';
 import { Log, type Position, start } from './log.ts';
 import type { LedShard } from './messages.ts';
-import { givePromise, takePromise } from './promises.ts';
+import { givePromise, takePromise, voidPromises } from './promises.ts';
 import { takeWrite } from './replicate.ts';
 import { beginShutdown, countForbidden, countMissing } from './shutdown.ts';
 import { type CoreOptions, epochSeen, type Leadership, type State, tell } from './state.ts';
@@ -325,6 +326,9 @@ function takeRare(state: State, input: RareInput): void {
     case 'store-answers':
       reads.succeeded();
       writes.succeeded();
+      break;
+    case 'suspended':
+      voidPromises(state);
       break;
     case 'peer':
       takePeer(state, input);

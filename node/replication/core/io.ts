@@ -79,6 +79,8 @@ export type Input =
       readonly cut: Uint8Array | undefined;
       readonly sessions?: Uint8Array;
     }
+  /** The host stood still, and its monotonic clock with it: what is timed by that clock came from before. */
+  | { readonly kind: 'suspended' }
   /** Somebody wants this member of the set to lead. */
   | { readonly kind: 'hand-over'; readonly to: Incarnation }
   /** Time passed: `wakeAtMs` came. */

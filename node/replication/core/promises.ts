@@ -6,9 +6,10 @@
  * is resolved: then it may have been won.
  */
 
+import { unknown } from './freshness.ts';
 import type { Refused } from './heartbeats.ts';
 import type { Incarnation } from './identity.ts';
-import { inSyncSets } from './in-sync.ts';
+import { inSyncSets, promiseSet } from './in-sync.ts';
 import type { Input } from './io.ts';
 import type { LedShard } from './messages.ts';
 import { epochSeen, holdsCopy, isBroken, type State } from './state.ts';
@@ -47,6 +48,22 @@ export function takePromise(state: State, given: Extract<Input, { kind: 'promise
   // Of a replica on its way into the set it opens the way.
   if (inSyncSets(state).maximal.has(given.by)) state.promisesChanged = true;
   else state.changed = true;
+}
+
+/**
+ * This node's clock stood still while others' went on: what it holds may have run out long ago, and its copy may be as
+ * old. What it gave itself it keeps all the longer.
+ */
+export function voidPromises(state: State): void {
+  if (isBroken(state, 'promise-of-suspended')) return;
+  for (const progress of state.leadership?.progress.values() ?? []) progress.promisedUntilMs = 0;
+  // Not by `publish`, which would take the data to be as fresh as those promises.
+  if (state.serving.role === 'leader' && !state.serving.alone) {
+    const readUntilMs = promisedUntilMs(state, promiseSet(state));
+    state.serving = { ...state.serving, readUntilMs };
+    state.effects.push({ kind: 'publish', serving: state.serving });
+  }
+  state.fresh = unknown();
 }
 
 /** When all promises that the leader needs are held until; Infinity: it needs none. */

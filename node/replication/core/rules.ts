@@ -24,6 +24,7 @@ export const breakableRules = {
   'names-not-incarnations': 'a restarted node is another incarnation',
   'promise-from-receipt': 'the leader counts a promise from when it sent the heartbeat',
   'promise-without-margin': 'the leader takes 5 % and 10 ms off a promise, for clocks differ',
+  'promise-of-suspended': 'after the host was suspended no promise counts that was held before',
   'read-unchecked': 'a read needs unexpired promises of all others in maximal',
   'read-cached': 'promises are compared with the clock after the read began',
   'read-across-leaderships': 'a read ends with the leadership in which it began',

@@ -184,6 +184,7 @@ class ScriptRun {
       case 'data-dropped':
       case 'tick':
       case 'shutdown':
+      case 'suspended':
       case 'store-answers':
         return { kind };
       default:

@@ -22,6 +22,7 @@ export const profileOf: Readonly<Record<BreakableRule, ProfileName>> = {
   'names-not-incarnations': 'crashes',
   'promise-from-receipt': 'mutes',
   'promise-without-margin': 'drifts',
+  'promise-of-suspended': 'suspensions',
   'read-unchecked': 'partitions',
   'read-cached': 'partitions',
   'read-across-leaderships': 'pauses',

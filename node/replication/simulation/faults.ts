@@ -41,6 +41,12 @@ export const faults = {
     const { cluster, pauseMs } = context;
     (someLeader(context) ?? process).pause(cluster.world.random() * pauseMs);
   },
+  /** A machine is suspended; it notices as soon as it goes on. */
+  suspend: ({ cluster, pauseMs }, process) => process.suspend(cluster.world.random() * pauseMs),
+  'suspend-leader': (context, process) => {
+    const { cluster, pauseMs } = context;
+    (someLeader(context) ?? process).suspend(cluster.world.random() * pauseMs);
+  },
   cut: ({ cluster }, process) => cutSome(cluster, process),
   heal: ({ cluster }) => cluster.network.heal(),
   /** A machine loses its network, the way to the API server with it. */

@@ -29,7 +29,7 @@ export class Process {
   readonly replicas = new Map<number, Replica>();
   readonly #gone: ReadonlySet<Incarnation>;
   readonly #rate: number;
-  readonly #offsetMs: number;
+  #offsetMs: number;
   readonly #wallOffsetMs: number;
   readonly #table = new LedTable();
   readonly #connections = new Map<string, Connection>();
@@ -42,6 +42,8 @@ export class Process {
     readonly answer: (input: Input) => void;
   }[] = [];
   readonly #endWatch: () => void;
+  /** When its machine stopped, of true time. */
+  #suspendedMs: number | undefined;
   #beatAtMs = Number.POSITIVE_INFINITY;
   paused = false;
   alive = true;
@@ -77,7 +79,7 @@ export class Process {
 
   /** This node's monotonic clock. */
   get nowMs(): number {
-    return this.#offsetMs + this.cluster.world.clock.nowMs * this.#rate;
+    return this.#offsetMs + (this.#suspendedMs ?? this.cluster.world.clock.nowMs) * this.#rate;
   }
 
   /** True time at a moment of this node's clock. */
@@ -99,7 +101,10 @@ export class Process {
 
   /** By its own clock. */
   at(atMs: number, what: () => void): void {
-    this.cluster.world.clock.after((atMs - this.nowMs) / this.#rate, () => this.run(what));
+    const waitMs = (atMs - this.nowMs) / this.#rate;
+    // Less would not move true time, and whoever finds that it is not yet time would ask for ever.
+    const leastMs = waitMs > 0 ? Math.max(waitMs, 1e-6) : waitMs;
+    this.cluster.world.clock.after(leastMs, () => this.run(what));
   }
 
   pause(forMs: number): void {
@@ -110,11 +115,19 @@ export class Process {
     world.clock.after(forMs, () => this.resume());
   }
 
+  /** Its machine stands still, and its clock with it. */
+  suspend(forMs: number): void {
+    if (this.paused || !this.alive) return;
+    this.pause(forMs);
+    this.#suspendedMs = this.cluster.world.clock.nowMs;
+  }
+
   resume(): void {
     if (!this.paused || !this.alive) return;
     const { random, note } = this.cluster.world;
     note(() => `${this.self} goes on`);
     this.paused = false;
+    this.#wake();
     while (this.#waiting.length > 0 && !this.paused && this.alive) {
       const drawn = this.#waiting[Math.floor(random() * this.#waiting.length)];
       const { channel } = drawn ?? {};
@@ -124,6 +137,21 @@ export class Process {
       const [what] = this.#waiting.splice(first, 1);
       if (what !== undefined) this.run(what.run);
     }
+  }
+
+  /** What the shell does first once it has noticed. */
+  #wake(): void {
+    const { clock } = this.cluster.world;
+    if (this.#suspendedMs === undefined) return;
+    this.#offsetMs -= (clock.nowMs - this.#suspendedMs) * this.#rate;
+    this.#suspendedMs = undefined;
+    this.run(() => {
+      for (const replica of this.replicas.values()) replica.step({ kind: 'suspended' });
+      for (const connection of this.#connections.values()) {
+        this.cluster.connections.break(connection, [0, 0]);
+        this.#heartbeats.delete(connection.other(this).self);
+      }
+    });
   }
 
   kill(refuses: boolean): void {

@@ -389,6 +389,14 @@ export const profiles = {
     },
     restartMs: 800,
   },
+  /** Machines are suspended, and their clocks with them. */
+  suspensions: {
+    ...general,
+    faults: { ...general.faults, suspend: 0.04, 'suspend-leader': 0.06 },
+    anyReplica: 0.3,
+    lost: 0.02,
+    late: 0.02,
+  },
   /** Leaders that hear late and say nothing. */
   mutes: {
     ...aimed,

@@ -50,6 +50,7 @@ describe('simulation of clusters', function () {
     'names-not-incarnations',
     'promise-from-receipt',
     'promise-without-margin',
+    'promise-of-suspended',
     'read-unchecked',
     'read-cached',
     'campaign-unexpired',
