@@ -158,30 +158,30 @@ export class Clients {
   #write(shard: number, key: string, counting: boolean): PendingWrite {
     const startMs = this.#cluster.world.clock.nowMs;
     const endMs = Number.POSITIVE_INFINITY;
-    const checkers = new Set<ShardChecker>();
+    const common = { operations: new Map(), done: false } as const;
     const write: PendingWrite = counting
       ? {
+          ...common,
           command: { kind: 'increment', key },
           operation: { kind: 'increment', value: 0, startMs, endMs },
-          checkers,
         }
       : {
+          ...common,
           command: { kind: 'set', key, value: `${++this.#values}` },
           operation: { kind: 'write', value: `${this.#values}`, startMs, endMs },
-          checkers,
         };
     this.#writeDown(shard, write);
     return write;
   }
 
   /** Until an answer comes, it may have been done, at any time; in the next generation, too, if it is tried there. */
-  #writeDown(shard: number, { command, operation: tried, checkers }: PendingWrite): void {
+  #writeDown(shard: number, write: PendingWrite): void {
+    const { command, operations } = write;
     const checker = this.#cluster.checker(shard);
-    if (checkers.has(checker)) return;
-    checkers.add(checker);
-    // It was answered in a generation that is lost: of a try that is still under way nobody knows what comes.
-    const operation =
-      tried.endMs < checker.sinceMs ? { ...tried, endMs: Number.POSITIVE_INFINITY } : tried;
+    if (operations.has(checker)) return;
+    // What was answered in a generation that is lost tells nothing of a try that reaches the next one.
+    const operation = { ...write.operation };
+    operations.set(checker, operation);
     if (operation.kind === 'increment') checker.count(operation);
     else checker.record(command.key, operation);
   }
@@ -198,18 +198,23 @@ export class Clients {
       done({ kind: 'refused' });
       return;
     }
-    const { command, operation } = write;
+    const { command } = write;
     this.#writeDown(shard, write);
     const isLost = request !== undefined && random() < this.#options.answersLost;
     this.#reach(target, () => {
       this.#writeDown(shard, write);
-      target.replica(shard)?.write(command, request, (outcome) => {
+      const replica = target.replica(shard);
+      replica?.write(command, request, (outcome) => {
         if (isLost) return;
         note(() => `${tryText(command, request)} at ${target.self} ${outcome.kind}`);
-        if (outcome.kind === 'done' && operation.endMs === Number.POSITIVE_INFINITY) {
+        if (outcome.kind === 'done' && !write.done) {
           this.done++;
-          operation.endMs = clock.nowMs;
-          if (operation.kind === 'increment') operation.value = Number(outcome.value);
+          write.done = true;
+          for (const [checker, operation] of write.operations) {
+            if (checker.generation !== replica.generation) continue;
+            operation.endMs = clock.nowMs;
+            if (operation.kind === 'increment') operation.value = Number(outcome.value);
+          }
         }
         done(outcome);
       });
@@ -219,7 +224,6 @@ export class Clients {
   /** Sends it again and again, each time to whoever may lead. An answer to an earlier try counts as well. */
   #insist(shard: number, write: PendingWrite, session: SessionClient, then: () => void): void {
     const { clock, random } = this.#cluster.world;
-    const { operation } = write;
     const request = session.begin(clock.nowMs);
     const giveUpMs = clock.nowMs + patienceMs;
     let left = true;
@@ -245,7 +249,7 @@ export class Clients {
       clock.after(100 + random() * this.#options.retryMs, () => again(0));
       this.#try(shard, write, session.again(request), (outcome) => {
         if (outcome.kind === 'ended') session.renew(clock.nowMs);
-        if (outcome.kind === 'ended' || operation.endMs < Number.POSITIVE_INFINITY) leave();
+        if (outcome.kind === 'ended' || write.done) leave();
         else again(10 + random() * 50);
       });
     };
@@ -260,12 +264,17 @@ export class Clients {
 
 type PendingRegister = { -readonly [K in keyof RegisterOperation]: RegisterOperation[K] };
 
+type PendingOperation =
+  | (PendingRegister & { readonly kind: 'write' })
+  | (CounterOperation & { readonly kind: 'increment' });
+
 interface PendingWrite {
   readonly command: Command;
-  readonly operation:
-    | (PendingRegister & { readonly kind: 'write' })
-    | (CounterOperation & { readonly kind: 'increment' });
-  readonly checkers: Set<ShardChecker>;
+  /** As it is as long as no answer came. */
+  readonly operation: PendingOperation;
+  /** Of each generation that it may have reached. */
+  readonly operations: Map<ShardChecker, PendingOperation>;
+  done: boolean;
 }
 
 function tryText(command: Command, request: RequestId | undefined): string {

@@ -20,7 +20,6 @@ export class Replica {
   /** Changes with each leadership. */
   #counter = 0;
   #readable = false;
-  /** Of the copy. */
   #generation: Generation = generation(0);
   #wakeAtMs: number | undefined;
   readonly #inputs: Input[] = [];
@@ -35,6 +34,11 @@ export class Replica {
 
   get serving(): CoreServing {
     return this.#serving;
+  }
+
+  /** Of the copy. */
+  get generation(): Generation {
+    return this.#generation;
   }
 
   /** The committed side. */
