@@ -168,7 +168,9 @@ export class Cluster {
     const { self } = process;
     for (const { shard } of this.#checkers) {
       const { inSync = [] } = this.store.lease(shard) ?? {};
-      const known = process.replica(shard)?.core.known.lastKnown;
+      const { lastKnown: known, lost } = process.replica(shard)?.core.known ?? {};
+      // It takes a Lease that is missing for a while for the end of its cluster.
+      if (lost !== undefined) continue;
       if (!inSync.includes(self) || known?.inSync.includes(self) !== true) continue;
       if (inSync.some((one) => one !== self && this.lives(one))) continue;
       const heir = known.assignment
