@@ -1,7 +1,7 @@
 import { realScheduler } from '@r-db/kubernetes/scheduler.ts';
 import { MemoryLeases } from '@r-db/leases/memory.ts';
 import type { LeaseStore } from '@r-db/leases/store.ts';
-import { parseShardLease } from '@r-db/proto/leases.ts';
+import { ANNOTATION, parseShardLease } from '@r-db/proto/leases.ts';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { makeLeases } from '../dev/leases.ts';
@@ -163,6 +163,25 @@ describe('agent', () => {
     );
     expect(replicas?.[0]).to.deep.include({ epoch: 1, generation: 1, inSync: content(0).inSync });
     expect(replicas?.[5]).to.deep.include({ epoch: 1, generation: 0, inSync: content(5).inSync });
+  });
+
+  it('tells at once where a shard is led now', async () => {
+    await make(2);
+    const first = start(identityOf(0));
+    const other = start(identityOf(1));
+    await Promise.all([first.topology(allLed), other.topology(allLed)]);
+    const told: string[] = [];
+    first.agent.followLeaders((shard, address) => told.push(`${shard} ${address?.port}`));
+    const lease = server.objects.get('demo-shard-0');
+    if (lease === undefined) throw new Error('no Lease');
+    const holderIdentity = `demo-1/${identityOf(1).incarnation}`;
+    const handed = first.topology(({ shards }) => shards[0]?.leader === 'demo-1');
+    await server.client('demo-0').update(lease, {
+      annotations: { [ANNOTATION.inSync]: holderIdentity },
+      spec: { holderIdentity, leaseTransitions: content(0).epoch + 1 },
+    });
+    await handed;
+    expect(told[0]).to.equal('0 6380');
   });
 
   it('is not ready without its node’s Lease, and says what it waits for', async () => {

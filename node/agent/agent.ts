@@ -27,7 +27,7 @@ import { type Readiness, readinessOf } from './readiness.ts';
 import { type RequestMeasure, SharedStore } from './shared-store.ts';
 import { logEvent, Tally, type TallyStatistics } from './tally.ts';
 import { deriveTopology } from './topology.ts';
-import type { NodeIdentity, Topology } from './types.ts';
+import type { Address, NodeIdentity, Topology } from './types.ts';
 
 export interface AgentOptions {
   readonly identity: NodeIdentity;
@@ -65,6 +65,9 @@ export interface ShardStatistics {
 
 type HostAnswer = Extract<FromHost, { kind: 'replicas' }>;
 
+/** `address`: of its RESP port; undefined: this node, nobody, or unknown where. */
+type LeaderListener = (shard: number, address: Address | undefined) => void;
+
 interface Thread {
   readonly orders: MessagePort;
   readonly serving: Disposable | AsyncDisposable;
@@ -81,6 +84,7 @@ export class Agent implements AsyncDisposable {
   readonly #leases = new Map<number, ShardLeaseContent>();
   readonly #reports = new Map<number, ShardReport>();
   readonly #listeners = new Set<() => void>();
+  readonly #leaderListeners = new Set<LeaderListener>();
   /** Those that wait for the host to say what it holds. */
   readonly #questions = new Map<number, (answer: HostAnswer | undefined) => void>();
   readonly #allStopped = Promise.withResolvers<void>();
@@ -99,7 +103,15 @@ export class Agent implements AsyncDisposable {
     this.#options = options;
     const { store, scheduler, identity, log, wallMs, random } = options;
     const onRequest = options.onRequest ?? (() => {});
-    this.#store = new SharedStore({ store, scheduler, onRequest });
+    this.#store = new SharedStore({
+      store,
+      scheduler,
+      onRequest,
+      onStored: (lease) => {
+        const shard = shardOfLeaseName(identity.cluster, lease.name);
+        if (shard !== undefined) this.#observed({ kind: 'put', lease });
+      },
+    });
     this.#nodeLease = new NodeLease({
       store: this.#store,
       identity,
@@ -159,6 +171,14 @@ export class Agent implements AsyncDisposable {
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Calls `listener` at once when a shard's leader is another one, before the node's own core acts on a
+   * hand-over: whoever asks this node is never told that nobody leads.
+   */
+  followLeaders(listener: LeaderListener): void {
+    this.#leaderListeners.add(listener);
   }
 
   readiness(): Readiness {
@@ -266,7 +286,15 @@ export class Agent implements AsyncDisposable {
     if (known !== undefined && !isNewer(content, known)) return;
     this.#leases.set(shard, content);
     for (const member of content.inSync) this.#nodes.want(member);
+    const leader = content.leader?.node;
+    if (leader !== known?.leader?.node) this.#tellLeader(shard, leader);
     this.#changed();
+  }
+
+  #tellLeader(shard: number, leader: string | undefined): void {
+    const elsewhere = leader === undefined || leader === this.#options.identity.node;
+    const address = elsewhere ? undefined : this.#nodes.known.get(leader)?.addresses?.resp[0];
+    for (const listener of this.#leaderListeners) listener(shard, address);
   }
 
   #heard(thread: Thread, message: FromHost): void {

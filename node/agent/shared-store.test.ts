@@ -57,6 +57,22 @@ describe('shared store', () => {
     expect(count).to.equal(3);
   });
 
+  it('tells what was stored before whoever stored it hears of it', async () => {
+    const told: string[] = [];
+    const telling = new SharedStore({
+      store: server.client('demo-1'),
+      scheduler,
+      onRequest: () => {},
+      onStored: ({ name }) => told.push(name),
+    });
+    const lease = await telling.get('demo-shard-1');
+    if (lease === undefined) throw new Error('unreachable');
+    const first = telling.update(lease, {}).then(({ kind }) => told.push(kind));
+    await first;
+    await telling.update(lease, {}); // refused: the version is old
+    expect(told).to.deep.equal(['demo-shard-1', 'won']);
+  });
+
   it('measures requests by verb and what became of them', async () => {
     const lease = await store.get('demo-shard-0');
     if (lease === undefined) throw new Error('unreachable');

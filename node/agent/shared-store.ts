@@ -35,20 +35,25 @@ export class SharedStore implements LeaseStore, AsyncDisposable {
   readonly #store: LeaseStore;
   readonly #scheduler: Scheduler;
   readonly #onRequest: (measure: RequestMeasure) => void;
+  readonly #onStored: (lease: Lease) => void;
   readonly #shared = new Map<string, Shared>();
 
   constructor({
     store,
     scheduler,
     onRequest,
+    onStored = () => {},
   }: {
     readonly store: LeaseStore;
     readonly scheduler: Scheduler;
     readonly onRequest: (measure: RequestMeasure) => void;
+    /** An update was stored, told before whoever made it hears of it: the watch tells it later. */
+    readonly onStored?: (lease: Lease) => void;
   }) {
     this.#store = store;
     this.#scheduler = scheduler;
     this.#onRequest = onRequest;
+    this.#onStored = onStored;
   }
 
   get(name: string, deadline?: Deadline): Promise<Lease | undefined> {
@@ -60,7 +65,11 @@ export class SharedStore implements LeaseStore, AsyncDisposable {
   }
 
   async update(lease: Lease, change: LeaseChange, deadline?: Deadline): Promise<UpdateOutcome> {
-    return await this.#measured('update', () => this.#store.update(lease, change, deadline));
+    const outcome = await this.#measured('update', () =>
+      this.#store.update(lease, change, deadline),
+    );
+    if (outcome.kind === 'won') this.#onStored(outcome.lease);
+    return outcome;
   }
 
   watch(labels: Readonly<Record<string, string>>, onEvent: Listener): LeaseWatch {

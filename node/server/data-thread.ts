@@ -223,8 +223,7 @@ class DataThread {
       case 'answers':
         this.#questioner.answered(message.number, message.answers);
         break;
-      case 'stop-accepting':
-        this.#resp?.stopAccepting();
+      case 'stopping':
         this.#grpc?.setServing(false);
         break;
       case 'drain':

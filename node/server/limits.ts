@@ -48,6 +48,10 @@ export const serverLimits = {
   lingerMs: 5_000,
   /** The same while the node shuts down: it has little time left. */
   drainLingerMs: 250,
+  /** Without a command for so long, a connection of a node that shuts down is closed: its client knows the new leader. */
+  drainQuietMs: 250,
+  /** Then all are closed. Longer: fewer clients lose a command on its way; a pod takes longer to end. */
+  drainPatienceMs: 1_000,
   /** How often the thread looks for slow consumers and lingering connections. */
   tickMs: 250,
   /** Connections of one thread that wait for shards. More hear -BUSY at once. */

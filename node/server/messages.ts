@@ -33,7 +33,8 @@ export type ToThread =
   | { readonly kind: 'ask'; readonly number: number; readonly question: Question }
   /** What all threads said to your question. */
   | { readonly kind: 'answers'; readonly number: number; readonly answers: readonly Answer[] }
-  | { readonly kind: 'stop-accepting' }
+  /** Health says so from now on; what is asked is answered as before. */
+  | { readonly kind: 'stopping' }
   /** Answer what is in flight, close the connections, say `drained`. */
   | { readonly kind: 'drain'; readonly graceMs: number };
 

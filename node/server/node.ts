@@ -128,6 +128,9 @@ export class NodeProcess {
       })),
       onFailure: options.onFailure,
     });
+    this.#agent.followLeaders((shard, address) =>
+      this.#engine.setRedirect(shard, address && `${address.host}:${address.port}`),
+    );
     this.#agent.subscribe(() => this.#topologyChanged());
     this.#agent.start();
     this.#ending.push(
@@ -161,7 +164,7 @@ export class NodeProcess {
   }
 
   /**
-   * Takes no more connections, gives up what it leads, answers what is in flight, ends. True if all of that was
+   * Gives up what it leads, takes no more connections, answers what is in flight, ends. True if all of that was
    * done within the grace.
    */
   stop(): Promise<boolean> {
@@ -172,7 +175,8 @@ export class NodeProcess {
   async #stop(): Promise<boolean> {
     const graceMs = this.#settings.shutdownGraceSeconds * 1000;
     const deadlineMs = this.#clock.monotonicMs() + graceMs;
-    this.#threads.tell({ kind: 'stop-accepting' });
+    // Health says so; but until others lead, clients are sent here, and must get in.
+    this.#threads.tell({ kind: 'stopping' });
     const handedOver = await this.#agent.shutdown(graceMs * (1 - serverLimits.drainShare));
     await this.#threads.drain(Math.max(0, deadlineMs - this.#clock.monotonicMs()));
     await this.#agent[Symbol.asyncDispose]();

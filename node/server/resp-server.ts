@@ -44,6 +44,8 @@ export class RespServer {
   readonly #times: Times;
   #drained: (() => void) | undefined;
   #lingerMs: number;
+  /** While the node shuts down: until then only quiet connections are closed. */
+  #patienceUntilMs = Number.POSITIVE_INFINITY;
 
   private constructor(options: RespOptions) {
     const { services, statistics } = options;
@@ -134,12 +136,22 @@ export class RespServer {
       const drained = new Promise<void>((resolve) => {
         this.#drained = resolve;
       });
-      for (const connection of this.#connections.values()) {
-        connection.closeWhenIdle();
-      }
+      this.#patienceUntilMs = this.#services.clock.monotonicMs() + serverLimits.drainPatienceMs;
+      this.#closeQuiet();
       await drained;
     }
     clearInterval(this.#timer);
+  }
+
+  /** One that was used just now may have a command on its way, which would be lost. */
+  #closeQuiet(): void {
+    const nowMs = this.#services.clock.monotonicMs();
+    for (const connection of this.#connections.values()) {
+      const quietMs = nowMs - connection.client.activeMs;
+      if (quietMs >= serverLimits.drainQuietMs || nowMs >= this.#patienceUntilMs) {
+        connection.closeWhenIdle();
+      }
+    }
   }
 
   /** Cuts off whoever is left. */
@@ -206,6 +218,7 @@ export class RespServer {
       }
     }
     statistics.set('unsentBytes', unsentBytes);
+    if (this.#patienceUntilMs !== Number.POSITIVE_INFINITY) this.#closeQuiet();
     if (slowest !== undefined && unsentBytes > serverLimits.unsentBytesMax) {
       this.#cutOff(slowest);
     }
