@@ -54,7 +54,8 @@ export class Client {
 
   wrote({ count, shards }: Gathered): void {
     for (let index = 0; index < count; index++) {
-      this.writtenShards.add(shards[index] as number);
+      const shard = shards[index] as number;
+      if (!this.writtenShards.has(shard)) this.writtenShards.add(shard);
     }
   }
 

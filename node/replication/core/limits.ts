@@ -51,7 +51,7 @@ export const limits = {
   /** The same for a part of a snapshot: it is large, and within a connection none is lost. */
   resendCutPromises: 1,
   /**
-   * Milliseconds that followers wait to hear that a batch is committed where no next one brings the word. Longer:
+   * Milliseconds, at most, that followers wait to hear that a batch is committed where no next one brings the word. Longer:
    * they apply later, and a shard that is busy now and then has more to replicate again after a crash. Shorter: on a
    * busy node, where a shard's batches are a millisecond apart, each costs two more messages.
    */

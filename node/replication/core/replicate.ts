@@ -118,7 +118,13 @@ export function commit(state: State): void {
   if (leadership.almostAlone && !leadership.alone) state.changed = true;
   if (own) effects.push({ kind: 'commit', sequence });
   else effects.push({ kind: 'apply', entries });
-  leadership.commitDueMs ??= state.nowMs + limits.commitHeldMs;
+  leadership.commitDueMs ??= commitDueMs(state.nowMs);
+}
+
+/** The same moment for all shards of a node, so that they share a frame: half of the longest wait at least. */
+function commitDueMs(nowMs: number): number {
+  const stepMs = limits.commitHeldMs / 2;
+  return (Math.floor(nowMs / stepMs) + 2) * stepMs;
 }
 
 /**
