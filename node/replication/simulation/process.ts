@@ -235,6 +235,8 @@ export class Process {
   }
 
   connected(connection: Connection, peer: Process): void {
+    // Broken already, another one may be there.
+    if (!connection.open) return;
     this.#connections.set(peer.node, connection);
     for (const known of this.#heartbeats.keys()) {
       if (nodeOf(known) === peer.node) this.#heartbeats.delete(known);
