@@ -14,8 +14,8 @@ type Write = Extract<Effect, { kind: 'write-lease' }>;
 export type LeaseEvent = Extract<Input, { kind: 'observed' | 'deleted' }>;
 
 export interface StoreFaults {
-  /** Requests fail at once, or nothing answers. */
-  outage: 'none' | 'refusing' | 'silent';
+  /** Requests fail at once, or nothing answers; `forbidden`: nodes have no rights any more. */
+  outage: 'none' | 'refusing' | 'silent' | 'forbidden';
   latencyMs: number;
   /** Part of replies that are lost. */
   lost: number;
@@ -106,12 +106,17 @@ export class SimulatedStore {
 
   read(node: string, shard: number, request: number, answer: (input: Input) => void): void {
     this.counts.reads++;
-    const failed: Input = { kind: 'read-failed', request, forbidden: false, message: 'no answer' };
-    this.#request({ node, shard, answer, unknown: failed, isWrite: false }, () => ({
-      kind: 'read',
+    const failed = {
+      kind: 'read-failed',
       request,
-      lease: this.lease(shard),
-    }));
+      forbidden: false,
+      message: 'no answer',
+    } as const;
+    this.#request({ node, shard, answer, unknown: failed, isWrite: false }, () =>
+      this.faults.outage === 'forbidden'
+        ? { ...failed, forbidden: true, message: 'may not' }
+        : { kind: 'read', request, lease: this.lease(shard) },
+    );
   }
 
   write(node: string, shard: number, write: Write, answer: (input: Input) => void): void {
@@ -119,6 +124,9 @@ export class SimulatedStore {
     const { request, base, edit } = write;
     const unknown: Input = { kind: 'unresolved', request, message: 'no answer' };
     this.#request({ node, shard, answer, unknown, isWrite: true }, (late) => {
+      if (this.faults.outage === 'forbidden') {
+        return { kind: 'refused', request, reason: 'Forbidden', message: 'may not' };
+      }
       const before = this.lease(shard);
       if (before === undefined) {
         return { kind: 'refused', request, reason: 'NotFound', message: 'there is none' };
