@@ -16,6 +16,7 @@ import type { CoreEvent, TotalLoss } from './core/io.ts';
 import type { ShardLease } from './core/lease.ts';
 import type { Sessions } from './core/sessions.ts';
 import type { ReplicationOptions } from './core/state.ts';
+import { CutPace } from './cut-pace.ts';
 import { LeaseRequests, type QuorumRead } from './lease-requests.ts';
 import { limits } from './limits.ts';
 import { MemoryReserve } from './memory-reserve.ts';
@@ -99,7 +100,7 @@ export class ShardHost implements AsyncDisposable {
     const { shards, cluster, clusterId, engine, store, scheduler, wallMs, replication } = options;
     const gate = new RequestGate(limits.requestsInFlightMax);
     const sharedReads = new SharedReads<QuorumRead>(scheduler);
-    const pace = { atMs: scheduler.nowMs() };
+    const pace = new CutPace(scheduler);
     const reserve = new MemoryReserve(engine);
     this.#reserve = reserve;
     this.#storeReturn = new StoreReturn(scheduler, (shard) =>

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { incarnation } from './core/identity.ts';
 import type { Input } from './core/io.ts';
+import { CutPace } from './cut-pace.ts';
 import { MemoryReserve } from './memory-reserve.ts';
 import { ReplicaData } from './replica-data.ts';
 import { stillEngine } from './testing/still-engine.ts';
@@ -11,15 +12,19 @@ function dataOf(later: (() => void)[]) {
     publish: () => {},
     takeCut: () => ({ cut: Uint8Array.of(1), cursor: 0n }),
   });
+  let nowMs = 0;
   const scheduler = {
-    nowMs: () => 0,
-    after: (_ms: number, run: () => void) => {
-      later.push(run);
+    nowMs: () => nowMs,
+    after: (ms: number, run: () => void) => {
+      later.push(() => {
+        nowMs += ms;
+        run();
+      });
       return () => {};
     },
   };
-  const pace = { atMs: 5 };
-  return new ReplicaData({ shard: 0, engine, scheduler, pace, reserve: new MemoryReserve(engine) });
+  const pace = new CutPace(scheduler);
+  return new ReplicaData({ shard: 0, engine, pace, reserve: new MemoryReserve(engine) });
 }
 
 const asked = { to: incarnation('demo-1/b'), snapshot: 1 };

@@ -1,12 +1,12 @@
 /** The copy of one shard in the engine, as replication changes it: applied entries, snapshots, the end. */
 
-import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Incarnation } from './core/identity.ts';
 import type { Input } from './core/io.ts';
 import type { LogEntry } from './core/log.ts';
 import { engineOf } from './core/session-codec.ts';
 import { Sessions } from './core/sessions.ts';
+import type { CutPace } from './cut-pace.ts';
 import { limits } from './limits.ts';
 import type { MemoryReserve } from './memory-reserve.ts';
 
@@ -15,16 +15,11 @@ export type ReplicaEngine = Pick<
   'createShard' | 'dropShard' | 'apply' | 'takeCut' | 'installCut' | 'commit' | 'rollback'
 >;
 
-/** When the next cut may be taken: one for all snapshots of a node. */
-export interface Pace {
-  atMs: number;
-}
-
 export interface ReplicaDataOptions {
   readonly shard: number;
   readonly engine: ReplicaEngine;
-  readonly scheduler: Scheduler;
-  readonly pace: Pace;
+  /** One for all snapshots of a node. */
+  readonly pace: Pick<CutPace, 'ask'>;
   readonly reserve: MemoryReserve;
 }
 
@@ -87,24 +82,23 @@ export class ReplicaData {
     { to, snapshot }: { readonly to: Incarnation; readonly snapshot: number },
     answer: (input: Input) => void,
   ): void {
-    const { engine, shard, scheduler, pace } = this.options;
-    const take = (): void => {
+    const { engine, shard, pace } = this.options;
+    const take = (): number => {
       // Its leadership ended during the pause, and the copy with it: nobody asks any more.
-      if (!this.#exists) return;
+      if (!this.#exists) return 0;
       const before = this.#cursors.get(to);
       const state = before?.snapshot === snapshot ? before : { snapshot, cursor: 0n, ended: false };
       this.#cursors.set(to, state);
       if (state.ended) {
         answer({ kind: 'cut', to, snapshot, cut: undefined, sessions: this.sessions.encode() });
-        return;
+        return 0;
       }
       const { cut, cursor } = engine.takeCut(shard, state.cursor, limits.cutBytes);
       state.cursor = cursor;
       state.ended = cursor === 0n;
-      const nowMs = scheduler.nowMs();
-      pace.atMs = Math.max(pace.atMs, nowMs) + (cut.length / limits.cutBytesPerSecond) * 1_000;
       answer({ kind: 'cut', to, snapshot, cut });
+      return cut.length;
     };
-    scheduler.after(Math.max(0, pace.atMs - scheduler.nowMs()), take);
+    pace.ask(take);
   }
 }

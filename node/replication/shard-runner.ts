@@ -93,11 +93,11 @@ export class ShardRunner {
   #closed = false;
 
   constructor(options: ShardRunnerOptions) {
-    const { shard, engine, scheduler, data } = options;
+    const { shard, engine, data } = options;
     this.#options = options;
     this.shard = shard;
     this.core = new ShardCore(options.core);
-    this.#data = new ReplicaData({ ...data, shard, engine, scheduler });
+    this.#data = new ReplicaData({ ...data, shard, engine });
   }
 
   /** Of the shard's copy here. */
