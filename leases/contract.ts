@@ -23,6 +23,8 @@ export interface ContractStore extends AsyncDisposable {
   putRaw(raw: unknown): Promise<Lease>;
   /** Missing where faults can't be ordered: a real API server. */
   readonly faults?: ContractFaults;
+  /** Owner of a Lease in one test. A real cluster's garbage collector wants one that exists, or deletes what it owns. */
+  readonly owner?: OwnerReference;
 }
 
 export interface ContractOptions {
@@ -30,8 +32,6 @@ export interface ContractOptions {
   readonly faults: boolean;
   /** Names of Leases begin so: several runs can share one namespace. */
   readonly prefix?: string;
-  /** Owner of a Lease in one test. A real cluster's garbage collector wants one that exists. */
-  readonly owner?: OwnerReference;
 }
 
 const NOBODY = { apiVersion: 'v1', kind: 'ConfigMap', name: 'demo', uid: 'f00d' };
@@ -39,7 +39,7 @@ const NOBODY = { apiVersion: 'v1', kind: 'ConfigMap', name: 'demo', uid: 'f00d' 
 export function leaseStoreContract(
   name: string,
   makeStore: () => Promise<ContractStore>,
-  { faults, prefix = 'demo', owner = NOBODY }: ContractOptions,
+  { faults, prefix = 'demo' }: ContractOptions,
 ): void {
   describe(`LeaseStore: ${name}`, () => {
     let context: ContractStore;
@@ -91,6 +91,7 @@ export function leaseStoreContract(
     });
 
     it('changes what it is told and keeps the rest, fields it does not know included', async () => {
+      const { owner = NOBODY } = context;
       const lease = await store.create({
         ...newShardLease(leaseName),
         ownerReferences: [owner],

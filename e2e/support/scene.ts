@@ -261,6 +261,13 @@ export async function whole(cluster: FaultCluster): Promise<readonly Shard[]> {
   return found;
 }
 
+/** Until leadership is where the assignments want it: nobody hands it over soon. */
+export async function settled(cluster: FaultCluster): Promise<void> {
+  await untilAsked('every shard is led by the first of its assignment', async () =>
+    (await whole(cluster)).every(({ leader, assignment }) => nodeOf(leader) === assignment[0]),
+  );
+}
+
 /** Like `until`, but the machine that is measured has better things to do than to answer all the time. */
 async function untilAsked(what: string, condition: () => Promise<boolean>): Promise<void> {
   await until(what, wholeMs, async () => {

@@ -7,7 +7,7 @@ import { KubernetesLeases } from '@r-db/leases/kubernetes.ts';
 import { leaseOf } from '@r-db/leases/raw.ts';
 import { after, before, describe } from 'mocha';
 import { testEnvironment } from '../support/environment.ts';
-import { deleteNamespace, makeNamespace } from '../support/kubectl.ts';
+import { deleteNamespace, getJson, makeNamespace } from '../support/kubectl.ts';
 
 const namespace = 'e2e-leases';
 
@@ -28,7 +28,10 @@ describe('Leases of a real API server', () => {
       if (store === undefined || other === undefined || client === undefined) {
         throw new Error('two stores were made');
       }
+      const { metadata } = await getJson<KubernetesObject>('namespace', namespace);
+      const owner = { apiVersion: 'v1', kind: 'Namespace', name: namespace };
       return {
+        owner: { ...owner, uid: metadata?.uid ?? '' },
         store,
         other,
         putRaw: async (raw) =>

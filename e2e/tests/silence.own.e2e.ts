@@ -9,7 +9,7 @@ import { testEnvironment } from '../support/environment.ts';
 import { againWithinMs, requireThree } from '../support/fault-clusters.ts';
 import { kubectl } from '../support/kubectl.ts';
 import { type Pod, signalPod } from '../support/pods.ts';
-import { type FaultCluster, type Findings, Scene } from '../support/scene.ts';
+import { type FaultCluster, type Findings, Scene, settled } from '../support/scene.ts';
 
 /** Long enough for every promise to run out several times; the node's connections stay open meanwhile. */
 const silentMs = 10_000;
@@ -62,6 +62,8 @@ describe('nodes that fall silent', function nodesThatFallSilent() {
   });
 
   it('a leader that is cut off the API server for 10 s: nobody notices', async () => {
+    // A hand-over whose fate its leader can't learn would be noticed.
+    await settled(three);
     const findings = await silence('way to the API server cut for 10 s', ({ spec }) =>
       cut(spec.nodeName, 'api'),
     );

@@ -46,6 +46,8 @@ export class RespServer {
   #lingerMs: number;
   /** While the node shuts down: until then only quiet connections are closed. */
   #patienceUntilMs = Number.POSITIVE_INFINITY;
+  /** When the last connection came, while the node shuts down. */
+  #acceptedMs = 0;
 
   private constructor(options: RespOptions) {
     const { services, statistics } = options;
@@ -128,30 +130,37 @@ export class RespServer {
     this.#server.close();
   }
 
-  /** Closes every connection once what it has asked is answered; resolves when none is left. */
+  /**
+   * Closes every connection once it is quiet and what it has asked is answered; takes new ones until none has come for a
+   * while, for those that stand in line would be cut off. Resolves when none is left.
+   */
   async drain(): Promise<void> {
-    this.stopAccepting();
+    const nowMs = this.#services.clock.monotonicMs();
     this.#lingerMs = serverLimits.drainLingerMs;
-    if (this.#connections.size > 0) {
-      const drained = new Promise<void>((resolve) => {
-        this.#drained = resolve;
-      });
-      this.#patienceUntilMs = this.#services.clock.monotonicMs() + serverLimits.drainPatienceMs;
-      this.#closeQuiet();
-      await drained;
-    }
+    this.#acceptedMs = nowMs;
+    this.#patienceUntilMs = nowMs + serverLimits.drainPatienceMs;
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve;
+    });
     clearInterval(this.#timer);
   }
 
   /** One that was used just now may have a command on its way, which would be lost. */
   #closeQuiet(): void {
     const nowMs = this.#services.clock.monotonicMs();
+    const nobodyComes = nowMs - this.#acceptedMs >= serverLimits.drainQuietMs;
+    if (nobodyComes || nowMs >= this.#patienceUntilMs) this.stopAccepting();
     for (const connection of this.#connections.values()) {
       const quietMs = nowMs - connection.client.activeMs;
       if (quietMs >= serverLimits.drainQuietMs || nowMs >= this.#patienceUntilMs) {
         connection.closeWhenIdle();
       }
     }
+    this.#checkDrained();
+  }
+
+  #checkDrained(): void {
+    if (!this.#server.listening && this.#connections.size === 0) this.#drained?.();
   }
 
   /** Cuts off whoever is left. */
@@ -161,6 +170,7 @@ export class RespServer {
     for (const connection of this.#connections.values()) {
       connection.destroy();
     }
+    this.#checkDrained();
   }
 
   #accept(socket: Socket): void {
@@ -176,6 +186,7 @@ export class RespServer {
       return;
     }
     statistics.add('connectionsAccepted', 1);
+    this.#acceptedMs = this.#services.clock.monotonicMs();
     const client = new Client({
       id: statistics.nextClientId(),
       address: `${showHost(socket.remoteAddress)}:${socket.remotePort ?? 0}`,
@@ -196,9 +207,7 @@ export class RespServer {
     this.#context.closing.delete(connection);
     this.#connections.delete(connection.client.id);
     this.#statistics.leave();
-    if (this.#connections.size === 0) {
-      this.#drained?.();
-    }
+    this.#checkDrained();
   }
 
   /** Cuts off who takes no replies for too long, or keeps a finished connection open. */
@@ -218,7 +227,10 @@ export class RespServer {
       }
     }
     statistics.set('unsentBytes', unsentBytes);
-    if (this.#patienceUntilMs !== Number.POSITIVE_INFINITY) this.#closeQuiet();
+    if (this.#patienceUntilMs !== Number.POSITIVE_INFINITY) {
+      // After the sockets were looked at: a timer may be late, and new connections wait behind it.
+      setImmediate(() => this.#closeQuiet());
+    }
     if (slowest !== undefined && unsentBytes > serverLimits.unsentBytesMax) {
       this.#cutOff(slowest);
     }
