@@ -65,7 +65,7 @@ export interface ShardStatistics {
 
 type HostAnswer = Extract<FromHost, { kind: 'replicas' }>;
 
-/** `address`: of its RESP port; undefined: this node, nobody, or unknown where. */
+/** `address`: of its RESP port; undefined: nobody, or unknown where. This node itself is not told. */
 type LeaderListener = (shard: number, address: Address | undefined) => void;
 
 interface Thread {
@@ -292,8 +292,10 @@ export class Agent implements AsyncDisposable {
   }
 
   #tellLeader(shard: number, leader: string | undefined): void {
-    const elsewhere = leader === undefined || leader === this.#options.identity.node;
-    const address = elsewhere ? undefined : this.#nodes.known.get(leader)?.addresses?.resp[0];
+    // Its core hears of it a moment later: until then clients are sent to who led before, and from there back.
+    if (leader === this.#options.identity.node) return;
+    const known = leader === undefined ? undefined : this.#nodes.known.get(leader);
+    const address = known?.addresses?.resp[0];
     for (const listener of this.#leaderListeners) listener(shard, address);
   }
 

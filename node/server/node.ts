@@ -195,6 +195,7 @@ export class NodeProcess {
       return;
     }
     for (let shard = 0; shard < this.#settings.shards; shard++) {
+      if (topology.shards[shard]?.leader === this.identity.node) continue;
       this.#engine.setRedirect(shard, redirectOf(topology, shard, this.identity.node));
     }
     this.#threads.tell({ kind: 'topology', topology });
