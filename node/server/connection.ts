@@ -7,6 +7,8 @@
 import type { Socket } from 'node:net';
 import { ParkReason, Stop } from '../engine/types.ts';
 import type { Holder, Outcome } from '../replication/batches.ts';
+import { openSocket } from '../sockets/open.ts';
+import type { ByteSocket, SocketListener } from '../sockets/types.ts';
 import type { Client } from './client.ts';
 import type { ConnectionContext } from './context.ts';
 import { frameEnd } from './frame.ts';
@@ -26,10 +28,9 @@ type Blocked =
   /** A long value is being sent. */
   | 'sending';
 
-const empty = new Uint8Array(0);
 const lineEnd = Buffer.from('\r\n');
 
-export class Connection implements Recipient, Parked, Sender, Holder {
+export class Connection implements Recipient, Parked, Sender, Holder, SocketListener {
   readonly client: Client;
   outStart = 0;
   outEnd = 0;
@@ -38,7 +39,7 @@ export class Connection implements Recipient, Parked, Sender, Holder {
   taken = false;
 
   readonly #context: ConnectionContext;
-  readonly #socket: Socket;
+  readonly #socket: ByteSocket;
   /** The engine's state of this connection. */
   readonly #handle: number;
   readonly #held: HeldInput;
@@ -62,15 +63,10 @@ export class Connection implements Recipient, Parked, Sender, Holder {
 
   constructor(context: ConnectionContext, socket: Socket, handle: number, client: Client) {
     this.#context = context;
-    this.#socket = socket;
     this.#handle = handle;
     this.client = client;
     this.#held = new HeldInput(context.allowance);
-    socket.on('data', this.#onData);
-    socket.on('end', this.#onEnd);
-    // A reset is no error of ours; 'close' follows.
-    socket.on('error', () => undefined);
-    socket.on('close', this.#onClose);
+    this.#socket = openSocket(socket, this, context.sockets);
   }
 
   /** Bytes of begun and waiting commands. */
@@ -79,7 +75,7 @@ export class Connection implements Recipient, Parked, Sender, Holder {
   }
 
   get unsentBytes(): number {
-    return this.#socket.writableLength;
+    return this.#socket.unsentBytes;
   }
 
   /** Since when the client takes nothing, monotonic milliseconds; 0: it does. */
@@ -97,7 +93,7 @@ export class Connection implements Recipient, Parked, Sender, Holder {
 
   // Input.
 
-  readonly #onData = (chunk: Buffer): void => {
+  received(chunk: Uint8Array): void {
     const { clock, intake, statistics } = this.#context;
     if (this.#closingSinceMs !== 0) {
       return;
@@ -111,7 +107,7 @@ export class Connection implements Recipient, Parked, Sender, Holder {
     }
     this.#arrived(clock.monotonicMs());
     this.#receive(chunk);
-  };
+  }
 
   /** The intake's turn ends: runs what it took from this connection. */
   runTaken(base: number, length: number, nowMs: number, monotonicMs: number): number {
@@ -186,7 +182,7 @@ export class Connection implements Recipient, Parked, Sender, Holder {
       this.#arrivedMs = 0;
       if (this.#ended) {
         this.#finish();
-      } else if (this.#socket.isPaused()) {
+      } else if (this.#socket.isPaused) {
         this.#socket.resume();
       }
     }
@@ -472,8 +468,7 @@ export class Connection implements Recipient, Parked, Sender, Holder {
       return true;
     }
     this.#context.statistics.sent(bytes.length);
-    this.#socket.write(bytes);
-    if (this.#socket.writableLength === 0) {
+    if (this.#socket.write(bytes)) {
       return true;
     }
     this.#choke();
@@ -486,17 +481,11 @@ export class Connection implements Recipient, Parked, Sender, Holder {
       this.#choked = true;
       this.#chokedSinceMs = this.#context.clock.monotonicMs();
       this.#context.choked.add(this);
-      this.#socket.write(empty, this.#onFlushed);
     }
   }
 
-  readonly #onFlushed = (error?: Error | null): void => {
-    if (this.#closed || error) {
-      return;
-    }
-    this.#chokedSinceMs = this.#context.clock.monotonicMs();
-    if (this.#socket.writableLength > 0) {
-      this.#socket.write(empty, this.#onFlushed);
+  sent(): void {
+    if (this.#closed) {
       return;
     }
     this.#choked = false;
@@ -507,7 +496,7 @@ export class Connection implements Recipient, Parked, Sender, Holder {
     } else {
       this.#advance();
     }
-  };
+  }
 
   #sendLong(): void {
     const long = this.#long;
@@ -524,7 +513,7 @@ export class Connection implements Recipient, Parked, Sender, Holder {
 
   // The end.
 
-  readonly #onEnd = (): void => {
+  ended(): void {
     this.#ended = true;
     if (this.taken) {
       this.#context.intake.run();
@@ -535,7 +524,7 @@ export class Connection implements Recipient, Parked, Sender, Holder {
     if (this.#runs()) {
       this.#finish();
     }
-  };
+  }
 
   /** Answers with an error and closes: the input can't be understood from here on. */
   fail(error: string): void {
@@ -579,7 +568,7 @@ export class Connection implements Recipient, Parked, Sender, Holder {
     this.#socket.destroy();
   }
 
-  readonly #onClose = (): void => {
+  closed(): void {
     this.#closed = true;
     this.client.leave();
     const { engine, outbox, parking } = this.#context;
@@ -592,5 +581,5 @@ export class Connection implements Recipient, Parked, Sender, Holder {
     this.#held.free();
     engine.closeConnection(this.#handle);
     this.#context.onClosed(this);
-  };
+  }
 }

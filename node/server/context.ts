@@ -3,6 +3,7 @@ import type { NodeIdentity, Topology } from '../agent/types.ts';
 import type { Settings } from '../config/schema.ts';
 import type { Engine } from '../engine/types.ts';
 import type { Batches } from '../replication/batches.ts';
+import type { SocketKind } from '../sockets/open.ts';
 import type { Clock } from './clock.ts';
 import type { Connection } from './connection.ts';
 import type { InputAllowance } from './held-input.ts';
@@ -32,6 +33,7 @@ export interface ConnectionContext {
   readonly batches: Batches;
   /** This thread seals and commits the batches of all shards: `parking` hears of each that is over. */
   readonly endsBatches: boolean;
+  readonly sockets: SocketKind;
   readonly allowance: InputAllowance;
   /** Longest command. */
   readonly commandBytesMax: number;

@@ -1,5 +1,6 @@
 /** The RESP listener of one data thread, and all of its connections. */
 import { createServer, type Server, type Socket } from 'node:net';
+import type { SocketKind } from '../sockets/open.ts';
 import { Client } from './client.ts';
 import { describeConnection } from './commands/client-list.ts';
 import { Connection } from './connection.ts';
@@ -24,6 +25,7 @@ export interface RespOptions {
   readonly reusePort: boolean;
   /** This thread seals and commits batches, and calls `batchOver` after each. */
   readonly endsBatches?: boolean;
+  readonly sockets?: SocketKind;
   /** Shorter times, for tests. */
   readonly times?: Times;
 }
@@ -67,6 +69,7 @@ export class RespServer {
       parking: new Parking({ engine, clock, statistics, turn }),
       batches,
       endsBatches: options.endsBatches ?? false,
+      sockets: options.sockets ?? 'fastest',
       allowance: new InputAllowance(engine, statistics),
       commandBytesMax: engine.arena.options.valueBytesMax + serverLimits.commandOverheadBytes,
       choked: new Set(),
@@ -79,6 +82,8 @@ export class RespServer {
       {
         // Replies to a client that has closed its side are still sent.
         allowHalfOpen: true,
+        // The connection says when to read, and how.
+        pauseOnConnect: true,
         noDelay: true,
         keepAlive: true,
         keepAliveInitialDelay: serverLimits.keepAliveSeconds * 1000,
@@ -199,6 +204,8 @@ export class RespServer {
   #refuse(socket: Socket, error: string): void {
     this.#statistics.add('connectionsRefused', 1);
     socket.on('error', () => undefined);
+    // What the client says is read and forgotten: else its answer would be a reset.
+    socket.resume();
     socket.end(`-${error}\r\n`, () => socket.destroy());
   }
 

@@ -7,6 +7,8 @@
 import type { Socket } from 'node:net';
 import type { PeerHello, PeerRefusal } from '@r-db/proto/generated/rdb/v1/peer.ts';
 import { PeerRefusalReason } from '@r-db/proto/generated/rdb/v1/peer.ts';
+import { openSocket } from '../../sockets/open.ts';
+import type { ByteSocket } from '../../sockets/types.ts';
 import { type Incarnation, incarnation } from '../core/identity.ts';
 import type { Heartbeat, HeartbeatAnswer, ShardMessage } from '../core/messages.ts';
 import { BrokenFrame, FrameReader } from './frames.ts';
@@ -28,6 +30,7 @@ const headerBytes = 4;
 const outBytes = 64 * 1024;
 
 export interface PeerConnectionOptions {
+  /** Paused; connected, or about to be. */
   readonly socket: Socket;
   readonly self: PeerIdentity;
   /** The node that was dialed; undefined: this side was called. */
@@ -46,7 +49,9 @@ export interface PeerConnectionOptions {
 export class PeerConnection {
   readonly dialed: string | undefined;
   readonly #options: PeerConnectionOptions;
-  readonly #socket: Socket;
+  /** Gives up a socket that is not connected yet. */
+  readonly #giveUp: () => void;
+  #socket: ByteSocket | undefined;
   readonly #reader: FrameReader;
   readonly #handlers: FrameHandlers;
   #out = new WireWriter(outBytes);
@@ -54,14 +59,13 @@ export class PeerConnection {
   #frameStart = 0;
   #peer: Incarnation | undefined;
   #heardMs: number;
-  #error: NodeJS.ErrnoException | undefined;
   #closed = false;
 
   constructor(options: PeerConnectionOptions) {
-    const { socket, self, dialed, nowMs } = options;
+    const { socket, dialed, nowMs } = options;
     this.dialed = dialed;
     this.#options = options;
-    this.#socket = socket;
+    this.#giveUp = () => socket.destroy();
     this.#heardMs = nowMs();
     this.#handlers = {
       ...options.handlersOf(this),
@@ -71,14 +75,29 @@ export class PeerConnection {
       },
     };
     this.#reader = new FrameReader(limits.helloBytesMax, (frame) => this.#frame(frame));
-    socket.setNoDelay(true);
-    socket.on('data', (chunk: Buffer) => this.#heard(chunk));
-    socket.on('error', (error) => {
-      this.#error = error;
+    if (!socket.connecting) {
+      this.#open(socket);
+      return;
+    }
+    const onError = (error: NodeJS.ErrnoException): void => this.#onClose(error);
+    socket.once('error', onError);
+    socket.once('connect', () => {
+      socket.off('error', onError);
+      this.#open(socket);
     });
-    socket.on('close', () => this.#onClose());
-    socket.on('end', () => this.close());
-    this.#sendWhole({ hello: helloOf(self, dialed ?? '') });
+  }
+
+  #open(socket: Socket): void {
+    if (this.#closed) return;
+    const { self } = this.#options;
+    socket.setNoDelay(true);
+    this.#socket = openSocket(socket, {
+      received: (bytes) => this.#received(bytes),
+      sent: () => {},
+      ended: () => this.close(),
+      closed: (error) => this.#onClose(error),
+    });
+    this.#sendWhole({ hello: helloOf(self, this.dialed ?? '') });
   }
 
   /** Undefined until it has introduced itself. */
@@ -128,25 +147,27 @@ export class PeerConnection {
       this.#out.end = 0;
       return;
     }
-    this.#write(this.#out.buffer.subarray(0, this.#out.end));
+    const isWithKernel = this.#write(this.#out.buffer.subarray(0, this.#out.end));
     this.#out.end = 0;
     this.#frameStart = 0;
     // What the kernel has not taken is read from this very buffer later.
-    if (this.#socket.writableLength > 0) this.#out = new WireWriter(outBytes);
-    else if (this.#out.buffer.length > outBytes * 16) this.#out = new WireWriter(outBytes);
+    if (!isWithKernel || this.#out.buffer.length > outBytes * 16) {
+      this.#out = new WireWriter(outBytes);
+    }
   }
 
   /** Says why, and closes. */
   refuse(refusal: PeerRefusal): void {
     this.#options.onRefused(refusal, false);
     this.#sendWhole({ refusal });
-    this.#socket.end();
-    this.#onClose();
+    this.#socket?.end();
+    this.#onClose(undefined);
   }
 
-  close(): void {
-    this.#socket.destroy();
-    this.#onClose();
+  close(error?: Error): void {
+    if (this.#socket === undefined) this.#giveUp();
+    else this.#socket.destroy();
+    this.#onClose(error);
   }
 
   #begin(): WireWriter {
@@ -176,19 +197,19 @@ export class PeerConnection {
     this.#write(framed);
   }
 
-  #write(bytes: Buffer): void {
-    if (this.#closed || this.#socket.destroyed) return;
-    this.#socket.write(bytes);
-    if (this.#socket.writableLength > limits.unsentBytesMax) {
-      this.#error = new Error('it takes nothing') as NodeJS.ErrnoException;
-      this.close();
-    }
+  /** False: the kernel has not taken all of it. */
+  #write(bytes: Buffer): boolean {
+    const socket = this.#socket;
+    if (this.#closed || socket === undefined || socket.write(bytes)) return true;
+    if (socket.unsentBytes > limits.unsentBytesMax) this.close(new Error('it takes nothing'));
+    return false;
   }
 
-  #heard(chunk: Buffer): void {
+  #received(bytes: Uint8Array): void {
+    if (this.#closed) return;
     this.#heardMs = this.#options.nowMs();
     try {
-      this.#reader.take(chunk);
+      this.#reader.take(bytes);
     } catch (error) {
       if (!(error instanceof BrokenFrame) && !(error instanceof RangeError)) throw error;
       this.refuse({ reason: PeerRefusalReason.BROKEN, message: error.message });
@@ -217,9 +238,9 @@ export class PeerConnection {
     this.#options.onUp(this);
   }
 
-  #onClose(): void {
+  #onClose(error: NodeJS.ErrnoException | undefined): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#options.onClosed(this, this.#error);
+    this.#options.onClosed(this, error);
   }
 }

@@ -6,12 +6,13 @@ export class BrokenFrame extends Error {
 }
 
 const headerBytes = 4;
+const nothing = Buffer.alloc(0);
 
 export class FrameReader {
   #bytesMax: number;
   readonly #onFrame: (frame: Buffer) => void;
-  /** What came of a begun frame. */
-  #parts: Buffer[] = [];
+  /** A begun frame, with room for all of it once its length is known; so many bytes have come. */
+  #begun = nothing;
   #held = 0;
   /** Bytes that make the begun frame whole, header included; 0: its header is not whole yet. */
   #wanted = 0;
@@ -26,15 +27,14 @@ export class FrameReader {
     this.#bytesMax = bytesMax;
   }
 
-  /** Bytes of the stream. A frame handed on is a view: it is valid until its handler returns. */
-  take(chunk: Buffer): void {
-    let rest = chunk;
+  /** Bytes of the stream, which the caller may overwrite afterwards. A frame handed on is valid until its handler returns. */
+  take(chunk: Uint8Array): void {
+    let rest = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     if (this.#held > 0) {
-      this.#parts.push(chunk);
-      this.#held += chunk.length;
-      if (this.#wanted > 0 && this.#held < this.#wanted) return;
-      rest = this.#parts.length === 1 ? chunk : Buffer.concat(this.#parts, this.#held);
-      this.#parts = [];
+      this.#hold(rest);
+      if (this.#held < this.#wanted) return;
+      rest = this.#begun.subarray(0, this.#held);
+      this.#begun = nothing;
       this.#held = 0;
       this.#wanted = 0;
     }
@@ -52,10 +52,17 @@ export class FrameReader {
       this.#onFrame(rest.subarray(at + headerBytes, end));
       at = end;
     }
-    if (at < rest.length) {
-      // A copy: a rest of few bytes must not keep a whole chunk of the socket.
-      this.#parts = [Buffer.from(rest.subarray(at))];
-      this.#held = rest.length - at;
+    if (at < rest.length) this.#hold(rest.subarray(at));
+  }
+
+  #hold(bytes: Buffer): void {
+    const length = this.#held + bytes.length;
+    if (length > this.#begun.length) {
+      const room = Buffer.allocUnsafeSlow(Math.max(length, this.#wanted));
+      room.set(this.#begun.subarray(0, this.#held));
+      this.#begun = room;
     }
+    this.#begun.set(bytes, this.#held);
+    this.#held = length;
   }
 }

@@ -63,7 +63,9 @@ export class Peers implements Disposable {
 
   constructor(options: PeersOptions) {
     this.#options = options;
-    this.#server = createServer({ keepAlive: true }, (socket) => this.#accept(socket));
+    this.#server = createServer({ keepAlive: true, pauseOnConnect: true }, (socket) =>
+      this.#accept(socket),
+    );
     this.#tick();
   }
 
@@ -183,7 +185,7 @@ export class Peers implements Disposable {
     const { address } = node;
     if (this.#closed || address === undefined) return;
     if (node.up !== undefined || node.dialing !== undefined) return;
-    const socket = dial({ ...address, keepAlive: true });
+    const socket = dial({ ...address, keepAlive: true }).pause();
     node.dialing = this.#connect(socket, node.name);
   }
 

@@ -226,8 +226,7 @@ function readEntry(from: WireReader): LogEntry {
   let checksum = 0;
   while (from.next()) {
     if (from.field === 1) position = from.nested(readPosition);
-    // A copy: it stays in the log, the frame does not.
-    else if (from.field === 2) content = Buffer.from(from.view());
+    else if (from.field === 2) content = from.copy();
     else if (from.field === 3) checksum = from.fixed32();
     else from.skip();
   }
@@ -298,7 +297,7 @@ function readSnapshotCut(from: WireReader): MessageBody {
   while (from.next()) {
     if (from.field === 1) snapshot = from.number();
     else if (from.field === 2) index = from.number();
-    else if (from.field === 3) cut = from.view();
+    else if (from.field === 3) cut = from.copy();
     else from.skip();
   }
   return { kind: 'snapshot-cut', snapshot, index, cut };
@@ -311,7 +310,7 @@ function readSnapshotEnd(from: WireReader): MessageBody {
   while (from.next()) {
     if (from.field === 1) snapshot = from.number();
     else if (from.field === 2) cuts = from.number();
-    else if (from.field === 3) sessions = from.view();
+    else if (from.field === 3) sessions = from.copy();
     else from.skip();
   }
   return { kind: 'snapshot-end', snapshot, cuts, sessions };

@@ -36,6 +36,11 @@ export class WireReader {
     return this.#buffer.readUInt32LE(at);
   }
 
+  /** For what outlives the frame: entries in the log, cuts that wait for their turn. */
+  copy(): Buffer {
+    return Buffer.from(this.view());
+  }
+
   /** A view of the frame. */
   view(): Buffer {
     this.#must(2);
