@@ -89,7 +89,8 @@ export class ShardHost implements AsyncDisposable {
   readonly #stopped = Promise.withResolvers<void>();
   readonly #told: Told[] = [];
   /** Shards whose open batch is to be sent off. */
-  readonly #gathered = new Set<number>();
+  #gathered: number[] = [];
+  readonly #isGathered: boolean[] = [];
   #addresses: ReadonlyMap<string, PeerAddress> = new Map();
   #watch: LeaseWatch | undefined;
   #turnEnds = false;
@@ -186,7 +187,9 @@ export class ShardHost implements AsyncDisposable {
   /** Writes of some thread wait in this shard's open batch: it goes off at the end of this turn. */
   gathered(shard: number): void {
     this.#runners[shard]?.gathered();
-    this.#gathered.add(shard);
+    if (this.#isGathered[shard] === true) return;
+    this.#isGathered[shard] = true;
+    this.#gathered.push(shard);
     this.#endTurn();
   }
 
@@ -309,7 +312,7 @@ export class ShardHost implements AsyncDisposable {
     this.#turnEnds = false;
     if (this.#closed) return;
     this.#reserve.refresh();
-    if (this.#gathered.size > 0) this.#sealGathered();
+    if (this.#gathered.length > 0) this.#sealGathered();
     this.#network?.flush();
   }
 
@@ -321,9 +324,10 @@ export class ShardHost implements AsyncDisposable {
       this.#sealBy(nextMs);
       return;
     }
-    const shards = [...this.#gathered];
-    this.#gathered.clear();
+    const shards = this.#gathered;
+    this.#gathered = [];
     for (const shard of shards) {
+      this.#isGathered[shard] = false;
       this.#runners[shard]?.seal();
       if (this.#runners[shard]?.unsealed) this.gathered(shard);
     }
@@ -342,7 +346,7 @@ export class ShardHost implements AsyncDisposable {
 
   #resolved(batch: SealedBatch, outcome: Outcome): void {
     this.#rounds.ended();
-    if (this.#gathered.size > 0) this.#endTurn();
+    if (this.#gathered.length > 0) this.#endTurn();
     this.#options.onResolved(batch, outcome);
   }
 

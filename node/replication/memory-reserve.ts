@@ -4,7 +4,7 @@
  */
 
 import type { Engine } from '../engine/types.ts';
-import type { LogEntry } from './core/log.ts';
+import type { LogEntry } from './core/position.ts';
 import { engineOf } from './core/session-codec.ts';
 
 export type MemoryEngine = Pick<Engine, 'costOf' | 'memoryStatistics'>;
@@ -14,7 +14,8 @@ const cutCost = 4;
 
 export class MemoryReserve {
   readonly #engine: MemoryEngine;
-  readonly #byShard = new Map<number, number>();
+  /** By shard. Not a Map: one that is set and deleted from all the time leaves chains of tables behind. */
+  readonly #reserved: number[] = [];
   #total = 0;
   #unused = 0;
 
@@ -38,9 +39,9 @@ export class MemoryReserve {
   take(shard: number, entries: readonly LogEntry[]): boolean {
     let bytes = 0;
     for (const { content } of entries) bytes += this.#engine.costOf(engineOf(content));
-    const before = this.#byShard.get(shard) ?? 0;
+    const before = this.#reserved[shard] ?? 0;
     if (bytes > before && bytes > this.freeBytes + before) return false;
-    this.#byShard.set(shard, bytes);
+    this.#reserved[shard] = bytes;
     this.#total += bytes - before;
     return true;
   }
@@ -52,7 +53,7 @@ export class MemoryReserve {
 
   /** They are applied, or gone. */
   release(shard: number): void {
-    this.#total -= this.#byShard.get(shard) ?? 0;
-    this.#byShard.delete(shard);
+    this.#total -= this.#reserved[shard] ?? 0;
+    this.#reserved[shard] = 0;
   }
 }

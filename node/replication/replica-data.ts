@@ -3,7 +3,7 @@
 import type { Engine } from '../engine/types.ts';
 import type { Incarnation } from './core/identity.ts';
 import type { Input } from './core/io.ts';
-import type { LogEntry } from './core/log.ts';
+import type { LogEntry } from './core/position.ts';
 import { engineOf } from './core/session-codec.ts';
 import { Sessions } from './core/sessions.ts';
 import type { CutPace } from './cut-pace.ts';

@@ -65,6 +65,7 @@ export interface ShardRunnerOptions {
 const isSliced = ({ kind }: Effect): boolean => kind === 'drop-data' || kind === 'begin-snapshot';
 
 const nothingTold: readonly CoreEvent[] = [];
+const noEffects: readonly Effect[] = [];
 
 export class ShardRunner {
   readonly shard: number;
@@ -235,6 +236,8 @@ export class ShardRunner {
       }
       this.#next++;
     }
+    this.#effects = noEffects;
+    this.#next = 0;
     return true;
   }
 

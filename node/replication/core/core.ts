@@ -89,8 +89,9 @@ import { type Epoch, epoch, type Generation, type Incarnation, nodeOf } from './
 import type { CoreServing, Effect, Input } from './io.ts';
 import type { Cause } from './lease.ts';
 import { limits } from './limits.ts';
-import { Log, type Position, start } from './log.ts';
+import { Log } from './log.ts';
 import type { LedShard } from './messages.ts';
+import { type Position, start } from './position.ts';
 import { givePromise, takePromise, voidPromises } from './promises.ts';
 import { takeWrite } from './replicate.ts';
 import { beginShutdown, countForbidden, countMissing } from './shutdown.ts';

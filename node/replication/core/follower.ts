@@ -12,8 +12,8 @@ import { unknown } from './freshness.ts';
 import type { Epoch, Incarnation } from './identity.ts';
 import type { Input } from './io.ts';
 import { stepDown } from './leadership.ts';
-import { type LogEntry, start } from './log.ts';
 import type { MessageBody } from './messages.ts';
+import { type LogEntry, start } from './position.ts';
 import { acknowledged } from './replicate.ts';
 import { epochSeen, type Following, holdsCopy, isBroken, type State, send } from './state.ts';
 

@@ -3,8 +3,8 @@
 import type { RefusedReason } from '@r-db/leases/store.ts';
 import type { Epoch, Generation, Incarnation } from './identity.ts';
 import type { CurrentLease, LeaseEdit, ShardLease } from './lease.ts';
-import type { LogEntry, Position } from './log.ts';
 import type { ShardMessage } from './messages.ts';
+import type { LogEntry, Position } from './position.ts';
 import type { Peer } from './state.ts';
 
 export type Input =

@@ -70,8 +70,14 @@ export const limits = {
   sessionBytesMax: 2 * 1024 * 1024,
   /** Milliseconds that a client's clock may be ahead when its session begins. */
   sessionAheadMaxMs: 600_000,
-  /** Bytes that an entry takes besides its content: without them a log of small ones is several times its bound. */
-  entryBytesExtra: 200,
+  /** Bytes that a kept entry takes besides its content, with what is left over in its segment. */
+  entryBytesExtra: 24,
+  /** Entries of a segment of the history. Larger: a shard that is hardly written to keeps more room that it does not use. */
+  segmentEntries: 1_024,
+  /** Room of a segment for each of its entries; longer ones fill it sooner. */
+  segmentEntryBytes: 64,
+  /** Up to this length a loop copies faster than a call. */
+  loopCopyBytesMax: 64,
   /** Bytes of entries in one message, but for its last entry: keeps frames from growing with the lag. */
   messageBytesMax: 256 * 1024,
 } as const;

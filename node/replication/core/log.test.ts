@@ -3,8 +3,9 @@ import { describe, it } from 'mocha';
 import { InvariantError } from './assert.ts';
 import { epoch } from './identity.ts';
 import { limits } from './limits.ts';
-import { Log, start } from './log.ts';
+import { Log } from './log.ts';
 import { contentOf, entriesOf, positionOf } from './message-text.ts';
+import { start } from './position.ts';
 
 const logOf = (text: string, bytesMax = 100_000): Log => {
   const log = new Log(bytesMax);

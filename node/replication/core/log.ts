@@ -8,38 +8,15 @@
  */
 
 import { InvariantError } from './assert.ts';
-import { type Epoch, epoch } from './identity.ts';
+import { History } from './history.ts';
 import { limits } from './limits.ts';
-
-/** Place of an entry in a shard's history: the epoch that made it, and its number, from 1. */
-export interface Position {
-  readonly epoch: Epoch;
-  readonly sequence: number;
-}
-
-/** One effect; a transaction is one entry. `content`: the encoded effects and session. */
-export interface LogEntry extends Position {
-  readonly content: Uint8Array;
-  readonly checksum: number;
-}
-
-export const start: Position = { epoch: epoch(0), sequence: 0 };
-
-export const samePosition = (a: Position, b: Position): boolean =>
-  a.sequence === b.sequence && a.epoch === b.epoch;
+import { type LogEntry, type Position, positionText, samePosition, start } from './position.ts';
 
 export class Log {
   readonly #bytesMax: number;
-  /**
-   * Retained applied entries, then pending ones, without gaps: a ring, each entry at its sequence modulo the
-   * length. Taking a batch and forgetting an old one cost the same however much is retained.
-   */
-  #ring: (LogEntry | undefined)[] = new Array(ringLengthMin);
-  #retained = 0;
-  /** The entry before the first retained one. */
-  #base: Position = start;
-  #applied: Position = start;
-  #bytes = 0;
+  #history = new History(start);
+  /** Behind the applied ones, without gaps. */
+  #pending: LogEntry[] = [];
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -47,29 +24,30 @@ export class Log {
 
   /** The last entry that is known to be committed. */
   get applied(): Position {
-    return this.#applied;
+    return this.#history.last;
   }
 
   get last(): Position {
-    return this.#retained === 0 ? this.#base : this.#entry(this.#lastSequence);
+    const pending = this.#pending;
+    return pending.length === 0 ? this.#history.last : (pending[pending.length - 1] as LogEntry);
   }
 
   get hasPending(): boolean {
-    return this.#applied.sequence < this.#lastSequence;
+    return this.#pending.length > 0;
   }
 
   get pending(): readonly LogEntry[] {
-    return this.#between(this.#applied.sequence, this.#lastSequence);
+    return this.#pending;
   }
 
   /** Whether `position` is in this log; one that is applied and no longer retained is taken to be. */
   holds(position: Position): boolean {
     const { sequence } = position;
-    if (sequence > this.#lastSequence) return false;
-    if (sequence < this.#base.sequence) return true;
-    const own = this.#retainedAt(sequence);
+    if (sequence > this.last.sequence) return false;
+    if (sequence < this.#history.base.sequence) return true;
+    const own = this.at(sequence);
     const same = own.epoch === position.epoch;
-    if (!same && sequence <= this.#applied.sequence) {
+    if (!same && sequence <= this.applied.sequence) {
       throw new InvariantError(
         `the applied ${text(own)} differs from the leader's ${text(position)}`,
       );
@@ -79,32 +57,35 @@ export class Log {
 
   /** Whether everything after `position` can be had from here; false: only a snapshot helps. */
   reaches({ epoch, sequence }: Position): boolean {
-    if (sequence < this.#base.sequence || sequence > this.#lastSequence) return false;
-    return this.#retainedAt(sequence).epoch === epoch;
+    if (sequence < this.#history.base.sequence || sequence > this.last.sequence) return false;
+    return this.at(sequence).epoch === epoch;
   }
 
   /** Entries after a position that this log reaches: whole ones up to the bound of a message. */
   after(position: Position): readonly LogEntry[] {
-    const last = this.#lastSequence;
-    let to = position.sequence;
-    for (let bytes = 0; to < last && bytes < limits.messageBytesMax; ) {
-      bytes += this.#entry(++to).content.length;
+    const last = this.last.sequence;
+    const entries: LogEntry[] = [];
+    let bytes = 0;
+    for (let at = position.sequence + 1; at <= last && bytes < limits.messageBytesMax; at++) {
+      const entry = this.#entry(at);
+      bytes += entry.content.length;
+      entries.push(entry);
     }
-    return this.#between(position.sequence, to);
+    return entries;
   }
 
   /** Takes entries that follow each other; those it holds already stay, others replace what is pending. */
   merge(entries: readonly LogEntry[]): void {
     for (const entry of entries) {
       const { sequence } = entry;
-      if (sequence <= this.#base.sequence) continue;
-      if (sequence <= this.#lastSequence) {
+      if (sequence <= this.#history.base.sequence) continue;
+      if (sequence <= this.last.sequence) {
         const own = this.#entry(sequence);
         if (samePosition(own, entry)) {
           if (own.checksum === entry.checksum) continue;
-          throw new InvariantError(`two entries ${text(own)} have other checksums`);
+          throw new InvariantError(`two entries ${positionText(own)} have other checksums`);
         }
-        if (sequence <= this.#applied.sequence) {
+        if (sequence <= this.applied.sequence) {
           throw new InvariantError(`the applied ${text(own)} would be replaced`);
         }
         this.#cut(sequence - 1);
@@ -114,109 +95,66 @@ export class Log {
   }
 
   append(entry: LogEntry): void {
-    const { sequence } = entry;
-    if (sequence !== this.#lastSequence + 1) {
+    if (entry.sequence !== this.last.sequence + 1) {
       throw new InvariantError(`a gap before ${text(entry)}`);
     }
-    if (this.#retained === this.#ring.length) this.#grow();
-    this.#ring[sequence & (this.#ring.length - 1)] = entry;
-    this.#retained++;
-    this.#bytes += bytesOf(entry);
+    this.#pending.push(entry);
   }
 
   /** Everything up to `sequence` is committed. Returns what is newly so. */
   apply(sequence: number): readonly LogEntry[] {
-    const from = this.#applied.sequence;
+    const from = this.applied.sequence;
     if (sequence <= from) return none;
-    if (sequence > this.#lastSequence) throw new InvariantError(`nothing is held at ${sequence}`);
-    const newly = this.#between(from, sequence);
-    this.#applied = this.at(sequence);
+    if (sequence > this.last.sequence) throw new InvariantError(`nothing is held at ${sequence}`);
+    let newly = this.#pending;
+    if (newly.length > sequence - from) newly = newly.splice(0, sequence - from);
+    else this.#pending = [];
+    for (const entry of newly) this.#history.push(entry);
     this.#trim(from);
     return newly;
   }
 
   /** Position of a retained entry, or of the one before the first. */
   at(sequence: number): Position {
-    const { epoch } = this.#retainedAt(sequence);
-    return { epoch, sequence };
+    const applied = this.applied.sequence;
+    return sequence > applied ? this.#pendingAt(sequence) : this.#history.position(sequence);
   }
 
   /** Forgets all: a snapshot as of `position` takes its place. */
   reset(position: Position): void {
-    this.#ring = new Array(ringLengthMin);
-    this.#retained = 0;
-    this.#bytes = 0;
-    this.#base = position;
-    this.#applied = position;
+    this.#history = new History(position);
+    this.#pending = [];
   }
 
   /** Forgets what is pending: only where a rule is broken on purpose. */
   dropPending(): void {
-    this.#cut(this.#applied.sequence);
-  }
-
-  get #lastSequence(): number {
-    return this.#base.sequence + this.#retained;
+    this.#pending = [];
   }
 
   /** A retained entry. */
   #entry(sequence: number): LogEntry {
-    return this.#ring[sequence & (this.#ring.length - 1)] as LogEntry;
+    const applied = this.applied.sequence;
+    return sequence > applied ? this.#pendingAt(sequence) : this.#history.entry(sequence);
   }
 
-  #retainedAt(sequence: number): Position {
-    if (sequence === this.#base.sequence) return this.#base;
-    if (sequence < this.#base.sequence || sequence > this.#lastSequence) {
-      throw new InvariantError(`nothing is held at ${sequence}`);
-    }
-    return this.#entry(sequence);
+  #pendingAt(sequence: number): LogEntry {
+    const entry = this.#pending[sequence - this.applied.sequence - 1];
+    if (entry === undefined) throw new InvariantError(`nothing is held at ${sequence}`);
+    return entry;
   }
 
-  #between(after: number, to: number): readonly LogEntry[] {
-    if (to <= after) return none;
-    const entries: LogEntry[] = [];
-    for (let sequence = after + 1; sequence <= to; sequence++) entries.push(this.#entry(sequence));
-    return entries;
-  }
-
-  #grow(): void {
-    const before = this.#ring;
-    const ring: (LogEntry | undefined)[] = new Array(before.length * 2);
-    for (let sequence = this.#base.sequence + 1; sequence <= this.#lastSequence; sequence++) {
-      ring[sequence & (ring.length - 1)] = before[sequence & (before.length - 1)];
-    }
-    this.#ring = ring;
-  }
-
+  /** Another leader's entries take the place of those after `sequence`. */
   #cut(sequence: number): void {
-    for (let last = this.#lastSequence; last > sequence; last--) {
-      this.#bytes -= bytesOf(this.#entry(last));
-      this.#ring[last & (this.#ring.length - 1)] = undefined;
-      this.#retained--;
-    }
+    this.#pending = this.#pending.slice(0, sequence - this.applied.sequence);
   }
 
   /** The batch just applied stays: a member of the set may have missed that it is committed. */
   #trim(keepAfter: number): void {
-    if (this.#bytes <= this.#bytesMax) return;
-    let { sequence } = this.#base;
-    let base: Position = this.#base;
-    while (sequence < keepAfter && this.#bytes > this.#bytesMax) {
-      const entry = this.#entry(++sequence);
-      base = entry;
-      this.#bytes -= bytesOf(entry);
-      this.#ring[sequence & (this.#ring.length - 1)] = undefined;
-      this.#retained--;
-    }
-    this.#base = { epoch: base.epoch, sequence };
+    const history = this.#history;
+    while (history.bytes > this.#bytesMax && history.base.sequence < keepAfter) history.dropFirst();
   }
 }
 
-/** An entry of a few bytes is a few objects, too. */
-const bytesOf = ({ content }: LogEntry): number => content.length + limits.entryBytesExtra;
-
-/** A power of two. */
-const ringLengthMin = 16;
 const none: readonly LogEntry[] = [];
 
-const text = ({ epoch, sequence }: Position): string => `entry ${epoch}.${sequence}`;
+const text = (position: Position): string => `entry ${positionText(position)}`;

@@ -1,8 +1,8 @@
 /** Messages as a script or a trace shows them, and as a script writes them down. */
 
 import { epoch, generation, incarnation } from './identity.ts';
-import type { LogEntry, Position } from './log.ts';
 import type { MessageBody, ShardMessage } from './messages.ts';
+import type { LogEntry, Position } from './position.ts';
 
 export const positionText = ({ epoch, sequence }: Position): string => `${epoch}.${sequence}`;
 

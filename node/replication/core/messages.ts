@@ -7,7 +7,7 @@
 
 import type { Epoch, Generation, Incarnation } from './identity.ts';
 import type { ShardLease } from './lease.ts';
-import type { LogEntry, Position } from './log.ts';
+import type { LogEntry, Position } from './position.ts';
 
 /** `rdb.v1.ShardMessage`. `epoch` is the sender's, whatever the origins of the entries in it. */
 export interface ShardMessage {

@@ -12,8 +12,8 @@ import { type Incarnation, nodeOf } from './identity.ts';
 import { commitSet, enoughInSync, inSyncSets } from './in-sync.ts';
 import type { Input } from './io.ts';
 import { limits } from './limits.ts';
-import { samePosition } from './log.ts';
 import type { MessageBody } from './messages.ts';
+import { samePosition } from './position.ts';
 import {
   isBroken,
   type Leadership,
@@ -91,8 +91,7 @@ function count(state: State, progress: Progress, body: Acknowledgement): void {
   if (body.snapshot?.number !== progress.snapshotBegun) return;
   const held = isBroken(state, 'ack-without-sequence') ? log.last : body.held;
   // What makes it a member, or shows what is wrong with one, is for all rules.
-  const isMember = inSyncSets(state).maximal.has(body.incarnation);
-  if (!isMember || progress.held === undefined || progress.snapshot !== undefined) {
+  if (!progress.isMember || progress.held === undefined || progress.snapshot !== undefined) {
     state.changed = true;
   }
   progress.snapshot = undefined;
@@ -225,8 +224,10 @@ export function findTargets(state: State): void {
   const { leadership } = state;
   if (leadership === undefined) return;
   const wanted = wantedTargets(state, leadership);
+  const { maximal } = inSyncSets(state);
   const targets: Target[] = [];
   for (const [to, progress] of leadership.progress) {
+    progress.isMember = maximal.has(to);
     if (wanted.has(to) && isUp(state, to)) targets.push({ to, progress });
   }
   leadership.targets = targets;
@@ -244,6 +245,7 @@ function wantedTargets(state: State, leadership: Leadership): Set<Incarnation> {
   for (const one of targets) {
     if (leadership.progress.has(one)) continue;
     leadership.progress.set(one, {
+      isMember: false,
       held: undefined,
       applied: 0,
       committedTold: 0,

@@ -11,8 +11,9 @@ import {
 } from './identity.ts';
 import type { CoreEvent, CoreServing, Effect, TotalLoss } from './io.ts';
 import type { CurrentLease, LeaseEdit } from './lease.ts';
-import type { Log, Position } from './log.ts';
+import type { Log } from './log.ts';
 import type { MessageBody } from './messages.ts';
+import type { Position } from './position.ts';
 import type { BreakableRule } from './rules.ts';
 import type { LeaseTracker } from './tracker.ts';
 
@@ -73,6 +74,8 @@ export interface Target {
 
 /** A replica as its leader knows it, in this epoch. */
 export interface Progress {
+  /** It may be in the set, as of the last look at all rules: only they change who is. */
+  isMember: boolean;
   /** It holds the log up to here; undefined: nothing is known. */
   held: number | undefined;
   applied: number;

@@ -48,6 +48,8 @@ export interface PeerConnectionOptions {
 
 export class PeerConnection {
   readonly dialed: string | undefined;
+  /** Set by `Peers` while something was said that is not flushed yet. */
+  touched = false;
   readonly #options: PeerConnectionOptions;
   /** Gives up a socket that is not connected yet. */
   readonly #giveUp: () => void;

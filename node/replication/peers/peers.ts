@@ -53,7 +53,7 @@ export class Peers implements Disposable {
   readonly #options: PeersOptions;
   readonly #nodes = new Map<string, Node>();
   readonly #strangers = new Set<PeerConnection>();
-  readonly #dirty = new Set<PeerConnection>();
+  readonly #dirty: PeerConnection[] = [];
   readonly #server: Server;
   /** The entries that were encoded last. */
   #encoded = new WireWriter(limits.encodedBytesKept);
@@ -112,16 +112,18 @@ export class Peers implements Disposable {
     } else {
       connection.send(shard, message);
     }
-    this.#dirty.add(connection);
+    this.touched(connection);
   }
 
   /** What is said on this connection goes out with the next `flush`. */
   touched(connection: PeerConnection): void {
-    this.#dirty.add(connection);
+    if (connection.touched) return;
+    connection.touched = true;
+    this.#dirty.push(connection);
   }
 
   get waiting(): boolean {
-    return this.#dirty.size > 0;
+    return this.#dirty.length > 0;
   }
 
   flush(): void {
@@ -129,8 +131,11 @@ export class Peers implements Disposable {
     if (this.#encoded.buffer.length > limits.encodedBytesKept) {
       this.#encoded = new WireWriter(limits.encodedBytesKept);
     }
-    for (const connection of this.#dirty) connection.flush();
-    this.#dirty.clear();
+    for (const connection of this.#dirty) {
+      connection.touched = false;
+      connection.flush();
+    }
+    this.#dirty.length = 0;
   }
 
   /** Asks all peers to take this node out of every set. */
@@ -247,7 +252,6 @@ export class Peers implements Disposable {
 
   #onClosed(connection: PeerConnection, error: NodeJS.ErrnoException | undefined): void {
     this.#strangers.delete(connection);
-    this.#dirty.delete(connection);
     const name = connection.dialed ?? (connection.peer && nodeOf(connection.peer));
     const node = name === undefined ? undefined : this.#nodes.get(name);
     if (node === undefined || this.#closed) return;

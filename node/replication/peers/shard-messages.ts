@@ -3,8 +3,8 @@
 import { crc32 } from 'node:zlib';
 import { epoch, generation, type Incarnation, incarnation } from '../core/identity.ts';
 import type { ShardLease } from '../core/lease.ts';
-import type { LogEntry, Position } from '../core/log.ts';
 import type { MessageBody, ShardMessage } from '../core/messages.ts';
+import type { LogEntry, Position } from '../core/position.ts';
 import { BrokenFrame } from './frames.ts';
 import type { WireReader } from './wire-reader.ts';
 import type { WireWriter } from './wire-writer.ts';

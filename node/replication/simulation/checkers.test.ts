@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { epoch, generation, incarnation } from '../core/identity.ts';
-import type { LogEntry } from '../core/log.ts';
+import type { LogEntry } from '../core/position.ts';
 import { ShardChecker } from './checkers.ts';
 import { Violation } from './world.ts';
 

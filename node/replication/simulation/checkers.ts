@@ -1,7 +1,7 @@
 /** What must hold, watched from outside: the checkers know nothing of the core's rules. */
 
 import type { Generation, Incarnation } from '../core/identity.ts';
-import type { LogEntry } from '../core/log.ts';
+import type { LogEntry } from '../core/position.ts';
 import { type CounterOperation, counterFault } from './counters.ts';
 import { linearizabilityFault, type RegisterOperation } from './linearizability.ts';
 import { Violation } from './world.ts';
@@ -47,7 +47,7 @@ export class ShardChecker {
       const before = this.#log.get(sequence);
       if (before === undefined) {
         this.#log.set(sequence, entry);
-      } else if (before.content !== content || before.epoch !== epoch) {
+      } else if (before.epoch !== epoch || Buffer.compare(before.content, content) !== 0) {
         throw new Violation('one-log', `${self} commits ${text(entry)}, not ${text(before)}`);
       }
     }

@@ -17,7 +17,7 @@ import {
   nextGeneration,
 } from '../core/identity.ts';
 import type { ShardLease } from '../core/lease.ts';
-import type { Position } from '../core/log.ts';
+import type { Position } from '../core/position.ts';
 import type { Cluster } from './cluster.ts';
 import type { Process } from './process.ts';
 

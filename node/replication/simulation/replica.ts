@@ -3,9 +3,9 @@
 import type { ShardCore } from '../core/core.ts';
 import { type Generation, generation, type Incarnation } from '../core/identity.ts';
 import type { CoreServing, Effect, Input } from '../core/io.ts';
-import type { LogEntry } from '../core/log.ts';
 import { messageText } from '../core/message-text.ts';
 import type { ShardMessage } from '../core/messages.ts';
+import type { LogEntry } from '../core/position.ts';
 import type { RequestId } from '../core/sessions.ts';
 import type { Command } from './engine.ts';
 import type { Process } from './process.ts';

@@ -5,7 +5,7 @@
 
 import type { Epoch } from '../core/identity.ts';
 import type { CoreServing } from '../core/io.ts';
-import type { LogEntry } from '../core/log.ts';
+import type { LogEntry } from '../core/position.ts';
 import { type RequestId, Sessions } from '../core/sessions.ts';
 import { type Change, type Command, Engine, sealed, unsealed } from './engine.ts';
 import type { Process } from './process.ts';
