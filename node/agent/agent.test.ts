@@ -1,7 +1,7 @@
 import { realScheduler } from '@r-db/kubernetes/scheduler.ts';
 import { MemoryLeases } from '@r-db/leases/memory.ts';
 import type { LeaseStore } from '@r-db/leases/store.ts';
-import { ANNOTATION, parseShardLease } from '@r-db/proto/leases.ts';
+import { parseShardLease } from '@r-db/proto/leases.ts';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { makeLeases } from '../dev/leases.ts';
@@ -10,7 +10,6 @@ import { startShardHost } from '../replication/start.ts';
 import { stillEngine } from '../replication/testing/still-engine.ts';
 import { Agent } from './agent.ts';
 import { CLUSTER_ID, identityOf, TestLog } from './testing/support.ts';
-import { redirectOf } from './topology.ts';
 import type { NodeIdentity, Topology } from './types.ts';
 
 const SHARDS = 6;
@@ -143,8 +142,7 @@ describe('agent', () => {
         'demo-2',
         'demo-2',
       ]);
-      expect(redirectOf(topology, 2, 'demo-0')).to.equal('127.0.0.1:6380');
-      expect(redirectOf(topology, 2, 'demo-1')).to.equal(undefined);
+      expect(topology.nodes[1]?.addresses?.resp).to.deep.equal({ host: '127.0.0.1', port: 6380 });
     }
     for (const { agent } of all)
       expect(agent.readiness()).to.deep.equal({ ready: true, reasons: [] });
@@ -163,25 +161,6 @@ describe('agent', () => {
     );
     expect(replicas?.[0]).to.deep.include({ epoch: 1, generation: 1, inSync: content(0).inSync });
     expect(replicas?.[5]).to.deep.include({ epoch: 1, generation: 0, inSync: content(5).inSync });
-  });
-
-  it('tells at once where a shard is led now', async () => {
-    await make(2);
-    const first = start(identityOf(0));
-    const other = start(identityOf(1));
-    await Promise.all([first.topology(allLed), other.topology(allLed)]);
-    const told: string[] = [];
-    first.agent.followLeaders((shard, address) => told.push(`${shard} ${address?.port}`));
-    const lease = server.objects.get('demo-shard-0');
-    if (lease === undefined) throw new Error('no Lease');
-    const holderIdentity = `demo-1/${identityOf(1).incarnation}`;
-    const handed = first.topology(({ shards }) => shards[0]?.leader === 'demo-1');
-    await server.client('demo-0').update(lease, {
-      annotations: { [ANNOTATION.inSync]: holderIdentity },
-      spec: { holderIdentity, leaseTransitions: content(0).epoch + 1 },
-    });
-    await handed;
-    expect(told[0]).to.equal('0 6380');
   });
 
   it('is not ready without its node’s Lease, and says what it waits for', async () => {

@@ -27,7 +27,7 @@ import { type Readiness, readinessOf } from './readiness.ts';
 import { type RequestMeasure, SharedStore } from './shared-store.ts';
 import { logEvent, Tally, type TallyStatistics } from './tally.ts';
 import { deriveTopology } from './topology.ts';
-import type { Address, NodeIdentity, Topology } from './types.ts';
+import type { NodeIdentity, Topology } from './types.ts';
 
 export interface AgentOptions {
   readonly identity: NodeIdentity;
@@ -65,9 +65,6 @@ export interface ShardStatistics {
 
 type HostAnswer = Extract<FromHost, { kind: 'replicas' }>;
 
-/** `address`: of its RESP port; undefined: nobody, or unknown where. This node itself is not told. */
-type LeaderListener = (shard: number, address: Address | undefined) => void;
-
 interface Thread {
   readonly orders: MessagePort;
   readonly serving: Disposable | AsyncDisposable;
@@ -84,7 +81,6 @@ export class Agent implements AsyncDisposable {
   readonly #leases = new Map<number, ShardLeaseContent>();
   readonly #reports = new Map<number, ShardReport>();
   readonly #listeners = new Set<() => void>();
-  readonly #leaderListeners = new Set<LeaderListener>();
   /** Those that wait for the host to say what it holds. */
   readonly #questions = new Map<number, (answer: HostAnswer | undefined) => void>();
   readonly #allStopped = Promise.withResolvers<void>();
@@ -171,14 +167,6 @@ export class Agent implements AsyncDisposable {
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
-  }
-
-  /**
-   * Calls `listener` at once when a shard's leader is another one, before the node's own core acts on a
-   * hand-over: whoever asks this node is never told that nobody leads.
-   */
-  followLeaders(listener: LeaderListener): void {
-    this.#leaderListeners.add(listener);
   }
 
   readiness(): Readiness {
@@ -286,17 +274,7 @@ export class Agent implements AsyncDisposable {
     if (known !== undefined && !isNewer(content, known)) return;
     this.#leases.set(shard, content);
     for (const member of content.inSync) this.#nodes.want(member);
-    const leader = content.leader?.node;
-    if (leader !== known?.leader?.node) this.#tellLeader(shard, leader);
     this.#changed();
-  }
-
-  #tellLeader(shard: number, leader: string | undefined): void {
-    // Its core hears of it a moment later: until then clients are sent to who led before, and from there back.
-    if (leader === this.#options.identity.node) return;
-    const known = leader === undefined ? undefined : this.#nodes.known.get(leader);
-    const address = known?.addresses?.resp[0];
-    for (const listener of this.#leaderListeners) listener(shard, address);
   }
 
   #heard(thread: Thread, message: FromHost): void {

@@ -2,7 +2,7 @@ import type { NodeLeaseContent, ShardLeaseContent } from '@r-db/proto/leases.ts'
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { readinessOf } from './readiness.ts';
-import { deriveTopology, nodeId, redirectOf } from './topology.ts';
+import { deriveTopology, nodeId } from './topology.ts';
 
 const member = (node: string, incarnation = '0000000000000001') => ({ node, incarnation });
 
@@ -84,16 +84,6 @@ describe('topology', () => {
     expect(nodeId('cluster', 'demo-0')).to.match(/^[0-9a-f]{40}$/);
     expect(nodeId('cluster', 'demo-0')).to.equal(nodeId('cluster', 'demo-0'));
     expect(nodeId('cluster', 'demo-0')).to.not.equal(nodeId('other', 'demo-0'));
-  });
-
-  it('redirects to the leader where it is known and another', () => {
-    const topology = derive([shard('demo-0'), shard('demo-1'), shard(undefined)], {
-      'demo-0': node(6379),
-    });
-    expect(redirectOf(topology, 0, 'demo-1')).to.equal('h:6379');
-    expect(redirectOf(topology, 0, 'demo-0')).to.equal(undefined);
-    expect(redirectOf(topology, 1, 'demo-0')).to.equal(undefined);
-    expect(redirectOf(topology, 2, 'demo-0')).to.equal(undefined);
   });
 });
 

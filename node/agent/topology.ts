@@ -31,14 +31,6 @@ export function nodeId(clusterId: string, name: string): string {
   return createHash('sha1').update(`${clusterId}/${name}`).digest('hex');
 }
 
-/** RESP "host:port" of the leader to send clients to; undefined: this node, nobody, or unknown where. */
-export function redirectOf(topology: Topology, shard: number, self: string): string | undefined {
-  const leader = topology.shards[shard]?.leader;
-  if (leader === undefined || leader === self) return undefined;
-  const resp = topology.nodes.find(({ name }) => name === leader)?.addresses?.resp;
-  return resp === undefined ? undefined : `${resp.host}:${resp.port}`;
-}
-
 function deriveShard({ shards, shardLeases }: TopologyInput, shard: number): TopologyShard {
   const { firstSlot, lastSlot } = shardToSlots(shard, shards);
   const lease = shardLeases.get(shard);

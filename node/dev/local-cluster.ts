@@ -14,7 +14,12 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { realScheduler } from '@r-db/kubernetes/scheduler.ts';
 import { serveLeasesOnSocket } from '@r-db/leases/channel-socket.ts';
-import { MemoryLeases, type Outage } from '@r-db/leases/memory.ts';
+import {
+  type MemoryFault,
+  MemoryLeases,
+  type MemoryRequest,
+  type Outage,
+} from '@r-db/leases/memory.ts';
 import type { LeaseStore } from '@r-db/leases/store.ts';
 import {
   leaseSelector,
@@ -28,9 +33,6 @@ import { makeLeases } from './leases.ts';
 import { limits } from './limits.ts';
 import { NodeProcess } from './node-process.ts';
 import { checkPorts, LOCALHOST, type NodePorts } from './ports.ts';
-
-/** How the nodes are called at the store. */
-const NODES_CLIENT = 'nodes';
 
 /** Where it can't be written, Node.js goes without. */
 export const compileCache = fileURLToPath(
@@ -103,18 +105,19 @@ export class LocalCluster implements AsyncDisposable {
     await makeLeases(leases.client('supervisor'), shape);
     const directory = await mkdtemp(join(tmpdir(), 'rdb-'));
     ending.defer(() => rm(directory, { recursive: true, force: true }));
-    const socket = join(directory, 'leases.sock');
-    ending.use(await serveLeasesOnSocket({ path: socket, store: leases.client(NODES_CLIENT) }));
-    const common = {
-      ...shape,
-      socket,
-      hashSeed: randomBytes(8).toString('hex'),
-    };
-    const nodes = ports.map((own, ordinal) => {
+    const hashSeed = randomBytes(8).toString('hex');
+    const ways: Pick<NodeEnvironment, 'name' | 'socket' | 'own'>[] = [];
+    for (const [ordinal, own] of ports.entries()) {
       const name = `${cluster}-${ordinal}`;
+      const socket = join(directory, `${ordinal}.sock`);
+      ending.use(await serveLeasesOnSocket({ path: socket, store: leases.client(name) }));
+      ways.push({ name, socket, own });
+    }
+    const nodes = ways.map((way) => {
+      const { name } = way;
       return new NodeProcess({
         name,
-        environment: environmentOf(options, { ...common, name, own }),
+        environment: environmentOf(options, { ...shape, hashSeed, ...way }),
         onLine: (line) => options.onLine?.(name, line),
         onDeath: (how) => options.onDeath?.(name, how),
       });
@@ -148,7 +151,12 @@ export class LocalCluster implements AsyncDisposable {
 
   /** Makes the store go away for the nodes: `frozen` does not answer, `refusing` is not there. */
   setOutage(outage: Outage): void {
-    this.#leases.setOutage(outage, NODES_CLIENT);
+    for (const { name } of this.nodes) this.#leases.setOutage(outage, name);
+  }
+
+  /** What goes wrong with requests to the store: `client` is the name of a node. */
+  setFault(fault: (request: MemoryRequest) => MemoryFault | undefined): void {
+    this.#leases.setFault(fault);
   }
 
   /** What the Lease of a shard says now. */

@@ -2,8 +2,8 @@
  * What the engine offers to the threads of a node: the seam between JavaScript and WebAssembly.
  *
  * One `Arena` (shared memory) is made by the main thread; every thread attaches an `Engine` to it.
- * Data threads are numbered 0..threads-1; the main thread attaches as `threads` (it reads statistics
- * and writes redirects, never data).
+ * Data threads are numbered 0..threads-1; the main thread attaches as `threads` (it reads statistics,
+ * never data).
  *
  * JavaScript sees chunks, not commands. A connection's bytes are copied into `input` and
  * `execute` runs as many commands as it can; it stops for one of the reasons in `Stop` and the
@@ -52,13 +52,16 @@ export type Serving =
       readonly generation?: number;
       readonly freshAsOfMs?: number;
     }
-  /** This node is taking over: commands park. */
+  /** This node is taking over, or has just left and its successor is not heard yet: commands park. */
   | { readonly role: 'starting' }
   | {
       readonly role: 'leader';
       readonly epoch: number;
       readonly generation: number;
-      /** Monotonic milliseconds up to which reads are linearizable; Infinity with one copy. */
+      /**
+       * Monotonic milliseconds up to which reads are linearizable; Infinity with one copy; 0: no promise has come yet, or
+       * leadership is being given away.
+       */
       readonly readUntilMs: number;
       readonly writable: boolean;
       /** A follower has no memory left: commands that need some are answered out of memory. */
@@ -170,7 +173,7 @@ export interface Engine {
   /** Publishes the shard's control block, with the order of stores that the design asks, and wakes who waits. */
   publish(shard: number, serving: Serving): void;
   serving(shard: number): Serving;
-  /** Where clients are sent for a shard that another node leads ("host:port" of RESP), or undefined: CLUSTERDOWN. */
+  /** Where clients are sent for a shard that another node leads ("host:port" of RESP), or undefined: CLUSTERDOWN. One thread tells. */
   setRedirect(shard: number, address: string | undefined): void;
   /** Resolves when the shard's mutex or control block changed since it was found busy, or after `timeoutMs`. Never blocks. */
   waitForShard(shard: number, timeoutMs: number): Promise<void>;

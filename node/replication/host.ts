@@ -10,6 +10,7 @@ import type { LeaseEvent, LeaseStore, LeaseWatch } from '@r-db/leases/store.ts';
 import { leaseSelector, shardOfLeaseName } from '@r-db/proto/leases.ts';
 import type { ReplicaState } from '@r-db/proto/replicas.ts';
 import type { FollowerState } from '../agent/link.ts';
+import type { NodeAddresses } from '../agent/types.ts';
 import type { Outcome } from './batches.ts';
 import { type Incarnation, incarnation, nodeOf } from './core/identity.ts';
 import type { CoreEvent, TotalLoss } from './core/io.ts';
@@ -17,11 +18,13 @@ import type { ShardLease } from './core/lease.ts';
 import type { Sessions } from './core/sessions.ts';
 import type { ReplicationOptions } from './core/state.ts';
 import { CutPace } from './cut-pace.ts';
+import { Departure } from './departure.ts';
 import { LeaseRequests, type QuorumRead } from './lease-requests.ts';
 import { limits } from './limits.ts';
 import { MemoryReserve } from './memory-reserve.ts';
 import { PeerNetwork, type PeerNetworkOptions } from './peer-network.ts';
 import type { PeerAddress } from './peers/peers.ts';
+import { Redirects } from './redirects.ts';
 import { RequestGate } from './request-gate.ts';
 import { Rounds } from './rounds.ts';
 import { type ClusterIdentity, memberOf } from './shard-lease.ts';
@@ -83,6 +86,7 @@ export class ShardHost implements AsyncDisposable {
   readonly #storeReturn: StoreReturn;
   readonly #wakes: Wakes;
   readonly #rounds = new Rounds();
+  readonly #redirects: Redirects;
   /** Something waits for a round; until then at most. */
   #waitsUntilMs = Number.POSITIVE_INFINITY;
   readonly #askTurnEnd: () => void;
@@ -91,8 +95,9 @@ export class ShardHost implements AsyncDisposable {
   /** Shards whose open batch is to be sent off. */
   #gathered: number[] = [];
   readonly #isGathered: boolean[] = [];
-  #addresses: ReadonlyMap<string, PeerAddress> = new Map();
+  #addresses: ReadonlyMap<string, NodeAddresses> = new Map();
   #watch: LeaseWatch | undefined;
+  #departure: Departure | undefined;
   #turnEnds = false;
   #closed = false;
 
@@ -104,6 +109,7 @@ export class ShardHost implements AsyncDisposable {
     const pace = new CutPace(scheduler);
     const reserve = new MemoryReserve(engine);
     this.#reserve = reserve;
+    this.#redirects = new Redirects(engine);
     this.#storeReturn = new StoreReturn(scheduler, (shard) =>
       this.#runners[shard]?.input({ kind: 'store-answers' }),
     );
@@ -168,6 +174,8 @@ export class ShardHost implements AsyncDisposable {
           onResolved: (batch, outcome) => this.#resolved(batch, outcome),
           onAbandoned: options.onAbandoned,
           onUnsealed: (runner) => this.gathered(runner.shard),
+          onOtherLeader: (ofShard, leader) =>
+            this.#redirects.lead(ofShard, leader === undefined ? undefined : nodeOf(leader)),
           onChange: (changed, events) => this.#changed(changed, events),
         }),
       );
@@ -193,6 +201,11 @@ export class ShardHost implements AsyncDisposable {
     this.#endTurn();
   }
 
+  /** The other node that leads a shard, as its clients here are told; undefined: none is known. */
+  otherLeader(shard: number): string | undefined {
+    return this.#redirects.leader(shard);
+  }
+
   /** What became of writes with a request ID in a shard. */
   sessions(shard: number): Sessions | undefined {
     return this.#runners[shard]?.sessions;
@@ -212,8 +225,9 @@ export class ShardHost implements AsyncDisposable {
   }
 
   /** Where nodes are reached, as far as it is known. */
-  setAddresses(addresses: ReadonlyMap<string, PeerAddress>): void {
+  setAddresses(addresses: ReadonlyMap<string, NodeAddresses>): void {
     this.#addresses = addresses;
+    this.#redirects.setAddresses(addresses);
     this.#wantPeers();
   }
 
@@ -259,9 +273,9 @@ export class ShardHost implements AsyncDisposable {
     });
   }
 
-  /** Stops serving at once; resolves when every Lease says so that can. The caller bounds the wait. */
+  /** Hands over what it leads; resolves when every Lease says so that can. The caller bounds the wait. */
   async shutdown(): Promise<void> {
-    for (const runner of this.#runners) runner.shutdown();
+    this.#departure = new Departure(this.#runners, this.#options.scheduler);
     this.#network?.leave();
     this.#checkStopped();
     await this.#stopped.promise;
@@ -284,6 +298,7 @@ export class ShardHost implements AsyncDisposable {
   #changed(runner: ShardRunner, events: readonly CoreEvent[]): void {
     const { shard, core } = runner;
     this.#network?.led(shard, core.leading);
+    this.#departure?.changed(runner);
     if (runner.unsealed) this.gathered(shard);
     const { lastKnown, lost } = core.known;
     const now: Told = {
@@ -370,7 +385,7 @@ export class ShardHost implements AsyncDisposable {
     if (this.#network === undefined) return;
     const wanted = new Map<string, PeerAddress | undefined>();
     for (const nodes of this.#sharers) {
-      for (const node of nodes ?? []) wanted.set(node, this.#addresses.get(node));
+      for (const node of nodes ?? []) wanted.set(node, this.#addresses.get(node)?.peer);
     }
     this.#network.want(wanted);
   }

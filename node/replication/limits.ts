@@ -41,6 +41,13 @@ export const limits = {
   clockApartMs: 2_000,
   /** Milliseconds by which a leader's time may be ahead and is still followed at once. */
   clockBelievedMs: 60_000,
+  /**
+   * Shards that a node that shuts down hands over at the same time. More: each waits longer for the store, and serves
+   * nobody meanwhile. Fewer: a node of hundreds of shards needs seconds more.
+   */
+  handOversAtOnce: 4,
+  /** Milliseconds until the next shard need not wait any longer for one that is not handed over yet. */
+  handOverPatienceMs: 250,
   /** Share of a promise after which a node that shuts down asks its peers again to be removed. */
   leavePromises: 0.2,
   /**

@@ -25,7 +25,7 @@ import type { MemoryEngine } from './memory-reserve.ts';
 import { ReplicaData, type ReplicaEngine } from './replica-data.ts';
 import type { Wakes } from './wakes.ts';
 
-export type ShardEngine = Pick<Engine, 'publish' | 'setReplicated' | 'seal'> &
+export type ShardEngine = Pick<Engine, 'publish' | 'setRedirect' | 'setReplicated' | 'seal'> &
   ReplicaEngine &
   MemoryEngine;
 
@@ -57,6 +57,8 @@ export interface ShardRunnerOptions {
   readonly onAbandoned: (shard: number) => void;
   /** Writes wait that could not be sent off yet. */
   readonly onUnsealed: (runner: ShardRunner) => void;
+  /** Who else leads now, as far as is known: told before clients are sent away, and no more of who led before until they stay. */
+  readonly onOtherLeader: (shard: number, leader: Incarnation | undefined) => void;
   /** Told after every change of the core but of its log, with what it told; not before its effects are under way. */
   readonly onChange: (runner: ShardRunner, events: readonly CoreEvent[]) => void;
 }
@@ -88,6 +90,7 @@ export class ShardRunner {
   /** How fresh the copy here was when it was last shown to readers of any replica. */
   #shownAsOfMs: number | undefined;
   #cancelRetry = (): void => {};
+  #otherLeader: Incarnation | undefined;
   /** `core.looks` as last seen, and whether it was a leader then. */
   #looks = -1;
   #leads = false;
@@ -189,7 +192,9 @@ export class ShardRunner {
       return;
     }
     this.#looks = looks;
-    this.#leads = this.core.serving.role === 'leader';
+    const { role } = this.core.serving;
+    if (role === 'elsewhere') this.#tellOtherLeader();
+    this.#leads = role === 'leader';
     const events = this.#events;
     if (events.length > 0) this.#events = [];
     this.#options.onChange(this, events.length > 0 ? events : nothingTold);
@@ -289,8 +294,10 @@ export class ShardRunner {
     const { engine, onAbandoned } = this.#options;
     const { shard } = this;
     if (serving.role === 'leader' && !this.#replicate(!serving.alone)) return false;
+    if (serving.role === 'elsewhere') this.#tellOtherLeader();
     engine.publish(shard, this.#shown(serving));
     if (serving.role === 'leader') {
+      this.#tellOtherLeader();
       this.sessions.lead({ generation: serving.generation, wallMs: this.#options.wallMs() });
       return true;
     }
@@ -300,6 +307,13 @@ export class ShardRunner {
     if (!engine.rollback(shard)) return false;
     onAbandoned(shard);
     return true;
+  }
+
+  #tellOtherLeader(): void {
+    const { otherLeader } = this.core;
+    if (otherLeader === this.#otherLeader) return;
+    this.#otherLeader = otherLeader;
+    this.#options.onOtherLeader(this.shard, otherLeader);
   }
 
   /** Whether the engine's writes wait for commits, or it commits by itself: what was gathered then, too. */

@@ -6,12 +6,11 @@ import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
 import type { LeaseStore } from '@r-db/leases/store.ts';
 import type { PeerRefusal } from '@r-db/proto/generated/rdb/v1/peer.ts';
 import type { FromHost, HostLink, Order } from '../agent/link.ts';
-import type { NodeIdentity, Topology } from '../agent/types.ts';
+import type { NodeAddresses, NodeIdentity, Topology } from '../agent/types.ts';
 import type { Outcome } from './batches.ts';
 import type { TotalLoss } from './core/io.ts';
 import type { Sessions } from './core/sessions.ts';
 import { ShardHost, type ShardHostOptions } from './host.ts';
-import type { PeerAddress } from './peers/peers.ts';
 import type { SealedBatch, ShardEngine } from './shard-runner.ts';
 
 export interface HostInThreadOptions {
@@ -47,6 +46,8 @@ export interface HostInThread extends AsyncDisposable {
   setTotalLoss(totalLoss: TotalLoss): void;
   setReplication(replication: ShardHostOptions['replication']): void;
   setTopology(topology: Topology): void;
+  /** The other node that leads a shard, as far as is known. */
+  otherLeader(shard: number): string | undefined;
   /** What became of writes with a request ID in a shard. */
   sessions(shard: number): Sessions | undefined;
   /** Writes wait in this shard's open batch. */
@@ -122,6 +123,7 @@ export function startShardHost(options: HostInThreadOptions): HostInThread {
       topology = now;
       host?.setAddresses(addressesOf(now));
     },
+    otherLeader: (shard) => host?.otherLeader(shard),
     sessions: (shard) => host?.sessions(shard),
     gathered: (shard) => host?.gathered(shard),
     handOver: (shard, node) =>
@@ -138,10 +140,10 @@ function checkOf(hashSeed: string): bigint {
   return createHash('sha256').update(hashSeed.toLowerCase()).digest().readBigUInt64LE();
 }
 
-function addressesOf({ nodes }: Topology): Map<string, PeerAddress> {
-  const addresses = new Map<string, PeerAddress>();
+function addressesOf({ nodes }: Topology): Map<string, NodeAddresses> {
+  const addresses = new Map<string, NodeAddresses>();
   for (const { name, addresses: known } of nodes) {
-    if (known !== undefined) addresses.set(name, known.peer);
+    if (known !== undefined) addresses.set(name, known);
   }
   return addresses;
 }

@@ -6,6 +6,7 @@ import { MemoryLeases } from '@r-db/leases/memory.ts';
 import { formatShardLease, leaseLabels, shardLeaseName } from '@r-db/proto/leases.ts';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import type { NodeAddresses } from '../agent/types.ts';
 import type { Serving } from '../engine/types.ts';
 import { ShardHost } from './host.ts';
 import { stillEngine } from './testing/still-engine.ts';
@@ -57,14 +58,15 @@ describe('a host that was suspended', () => {
       spec,
     });
     hosts = nodes.map((node, ordinal) => host(node, ordinal, leases));
-    const addresses = new Map<string, { host: string; port: number }>();
+    const addresses = new Map<string, NodeAddresses>();
     for (const [ordinal, one] of hosts.entries()) {
       const { network } = one;
       if (network === undefined) throw new Error('a host without a network');
       network.server.listen(0, '127.0.0.1');
       await once(network.server, 'listening');
       const { port } = network.server.address() as AddressInfo;
-      addresses.set(nodes[ordinal] ?? '', { host: '127.0.0.1', port });
+      const address = { host: '127.0.0.1', port };
+      addresses.set(nodes[ordinal] ?? '', { resp: address, grpc: address, peer: address });
     }
     for (const one of hosts) {
       one.setAddresses(addresses);

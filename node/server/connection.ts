@@ -17,7 +17,7 @@ import { HeldReplies } from './held-replies.ts';
 import type { Sender } from './intake.ts';
 import { LongValue } from './long-value.ts';
 import type { Recipient } from './outbox.ts';
-import type { Parked } from './parking.ts';
+import { type Parked, patience } from './parking.ts';
 import { Reply } from './reply.ts';
 
 type Blocked =
@@ -47,6 +47,8 @@ export class Connection implements Recipient, Parked, Sender, Holder, SocketList
   #needed = 0;
   #blocked: Blocked | undefined;
   #parkReason: ParkReason = ParkReason.Busy;
+  /** Since when the next command waits for its shard, monotonic milliseconds; 0: it does not. */
+  #parkedSinceMs = 0;
   /** What it wrote last is not committed yet. */
   #uncommitted: HeldReplies | undefined;
   #choked = false;
@@ -222,7 +224,7 @@ export class Connection implements Recipient, Parked, Sender, Holder, SocketList
       at = consumed;
       commands += result.commands;
       if (advanced) {
-        this.parkedUntilMs = 0;
+        this.#parkedSinceMs = 0;
       }
       if (engine.gathered.count > 0) {
         this.#holdReplies(batches.hold(this));
@@ -369,10 +371,12 @@ export class Connection implements Recipient, Parked, Sender, Holder, SocketList
   // Waiting for a shard.
 
   #park(shard: number, reason: ParkReason): void {
-    const { clock, parking, statistics } = this.#context;
-    if (this.parkedUntilMs === 0) {
-      this.parkedUntilMs = clock.monotonicMs() + this.#context.settings().promiseMilliseconds;
+    const { clock, engine, parking, settings, statistics } = this.#context;
+    if (this.#parkedSinceMs === 0) {
+      this.#parkedSinceMs = clock.monotonicMs();
     }
+    const promiseMs = settings().promiseMilliseconds;
+    this.parkedUntilMs = this.#parkedSinceMs + promiseMs * patience(engine.serving(shard));
     this.#blocked = 'parked';
     this.#parkReason = reason;
     const isTold = reason === ParkReason.Frozen && this.#context.endsBatches;
@@ -402,7 +406,7 @@ export class Connection implements Recipient, Parked, Sender, Holder, SocketList
       return;
     }
     this.#held.dropCommand();
-    this.parkedUntilMs = 0;
+    this.#parkedSinceMs = 0;
     this.#blocked = undefined;
     this.#observe(this.#arrivedMs, 1);
     const { client } = this;

@@ -188,6 +188,7 @@ class DataThread {
           uptimeMs: Date.now() - this.#start.startedMs,
           connections: statistics.connections() + statistics.sum('grpcConnections'),
         }),
+        otherLeader: (shard) => this.#host?.otherLeader(shard),
         sessions: (shard) => this.#host?.sessions(shard),
         handOver: (shard, node) => this.#host?.handOver(shard, node) ?? undefined,
         host,

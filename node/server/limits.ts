@@ -54,6 +54,13 @@ export const serverLimits = {
   drainPatienceMs: 1_000,
   /** How often the thread looks for slow consumers and lingering connections. */
   tickMs: 250,
+  /** Promises that a command waits for its shard. Longer: clients of a leader that is cut off try elsewhere later. */
+  patiencePromises: 1,
+  /**
+   * The same while leadership changes hands. Shorter: a store that takes a second, as a busy API server may, fails
+   * commands of a planned hand-over. Longer: clients give up themselves.
+   */
+  changePatiencePromises: 2,
   /** Connections of one thread that wait for shards. More hear -BUSY at once. */
   parkedMax: 4096,
   /** Longest name or library information of a connection; larger ones are surely no names. */

@@ -7,7 +7,6 @@ import type { Server } from 'node:http';
 import type { LeaseStore } from '@r-db/leases/store.ts';
 import { formatReplicas } from '@r-db/proto/replicas.ts';
 import { Agent } from '../agent/agent.ts';
-import { redirectOf } from '../agent/topology.ts';
 import type { NodeIdentity } from '../agent/types.ts';
 import { readDirectory, reload, watchDirectory } from '../config/directory.ts';
 import type { NodeConfiguration } from '../config/node.ts';
@@ -128,9 +127,6 @@ export class NodeProcess {
       })),
       onFailure: options.onFailure,
     });
-    this.#agent.followLeaders((shard, address) =>
-      this.#engine.setRedirect(shard, address && `${address.host}:${address.port}`),
-    );
     this.#agent.subscribe(() => this.#topologyChanged());
     this.#agent.start();
     this.#ending.push(
@@ -193,10 +189,6 @@ export class NodeProcess {
     const topology = this.#agent.current();
     if (topology === undefined) {
       return;
-    }
-    for (let shard = 0; shard < this.#settings.shards; shard++) {
-      if (topology.shards[shard]?.leader === this.identity.node) continue;
-      this.#engine.setRedirect(shard, redirectOf(topology, shard, this.identity.node));
     }
     this.#threads.tell({ kind: 'topology', topology });
   }

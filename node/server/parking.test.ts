@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import type { Engine } from '../engine/types.ts';
 import { serverLimits } from './limits.ts';
-import { type Parked, Parking } from './parking.ts';
+import { type Parked, Parking, patience } from './parking.ts';
 import { makeStatistics, ThreadStatistics } from './statistics.ts';
 
 /** Time and shards that the test moves. */
@@ -122,5 +122,13 @@ describe('parking', () => {
     await gaveUp;
     expect(statistics.get('parked')).to.equal(0);
     expect(statistics.get('parkTimeouts')).to.equal(1);
+  });
+
+  it('is more patient while leadership changes hands', () => {
+    const leader = { role: 'leader', epoch: 1, generation: 1, writable: false } as const;
+    const usual = patience({ ...leader, readUntilMs: 1_000 });
+    expect(patience({ role: 'starting' })).to.be.above(usual);
+    expect(patience({ ...leader, readUntilMs: 0 })).to.be.above(usual);
+    expect(patience({ role: 'elsewhere' })).to.equal(usual);
   });
 });

@@ -2,7 +2,7 @@
  * Connections whose next command waits for a shard: woken when the shard's control block or mutex changes, or, where
  * this very thread ends the shard's batches, when it says so: waiting on memory costs more than many a command.
  */
-import type { Engine } from '../engine/types.ts';
+import type { Engine, Serving } from '../engine/types.ts';
 import type { Clock } from './clock.ts';
 import { serverLimits } from './limits.ts';
 import type { ThreadStatistics } from './statistics.ts';
@@ -15,6 +15,14 @@ export interface Parked {
   wake(): void;
   /** Waited long enough. */
   giveUp(): void;
+}
+
+/** How many promises a command waits for a shard: more where somebody is about to lead it, for then waiting helps. */
+export function patience(serving: Serving): number {
+  // 0: leadership has just begun, or is being given away.
+  const changes =
+    serving.role === 'starting' || (serving.role === 'leader' && serving.readUntilMs === 0);
+  return changes ? serverLimits.changePatiencePromises : serverLimits.patiencePromises;
 }
 
 export interface ParkingContext {

@@ -36,7 +36,9 @@
  *   gathered and not given yet when a leadership ends, the shell rolls back by itself.
  * - **Hand-over.** After `publish` of `writable: false` comes `stop-writes`: the shell gives what was executed before as
  *   `write`, as soon as none is out, and then answers `writes-stopped`, also where a leadership ended meanwhile.
- *   Only then is the Lease given away, so no client hears of a write that was executed and not taken.
+ *   Only then is the Lease given away, so no client hears of a write that was executed and not taken. A leader that has
+ *   left publishes `starting` until its successor has spoken: commands wait, and then go to `otherLeader`, which the shell
+ *   must have told before it publishes `elsewhere`. (successor)
  * - **Memory.** A `message` whose entries or cut this node could not apply comes with `noMemory`: it is not taken, and the
  *   leader sends it again. The shell puts its free bytes into each acknowledgement that it sends; a leader refuses
  *   writes, or evicts, by the smaller of its own and `freeBytesMin`: what is out when a member is full waits for it.
@@ -97,6 +99,7 @@ import { takeWrite } from './replicate.ts';
 import { beginShutdown, countForbidden, countMissing } from './shutdown.ts';
 import { type CoreOptions, epochSeen, type Leadership, type State, tell } from './state.ts';
 import { freeBytesMin, type KnownReplica, knownReplicas } from './statistics.ts';
+import { otherLeader } from './successor.ts';
 import { wakeAtMs } from './timers.ts';
 import { LeaseTracker } from './tracker.ts';
 
@@ -127,6 +130,7 @@ export class ShardCore {
       patience: undefined,
       leadership: undefined,
       leftEpoch: undefined,
+      successorAwaited: undefined,
       data: { kind: 'absent' },
       serving: { role: 'elsewhere' },
       attempt: undefined,
@@ -185,6 +189,11 @@ export class ShardCore {
     return this.#state.leadership;
   }
 
+  /** Where clients are to be sent while this replica serves nothing; undefined: nobody else leads, as far as is known. */
+  get otherLeader(): Incarnation | undefined {
+    return otherLeader(this.#state);
+  }
+
   /** Where the log ends and up to where it is applied. A batch given starts after `last`. */
   get positions(): { readonly applied: Position; readonly last: Position } {
     const { applied, last } = this.#state.log;
@@ -193,7 +202,7 @@ export class ShardCore {
 
   /**
    * Rises whenever more may have changed than the log, what others hold of it, and until when reads are covered: between,
-   * `leading`, `known`, `holding`, `stopped` and the role that is served are the same.
+   * `leading`, `otherLeader`, `known`, `holding`, `stopped` and the role that is served are the same.
    */
   get looks(): number {
     return this.#state.looks;

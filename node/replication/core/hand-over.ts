@@ -4,6 +4,9 @@
  * The leader stops writes, waits for those that were executed and for the batch that is out, stops reads, and sends the
  * compare-and-set. Unless that is refused, it serves again only after winning another one on the same version:
  * the tracker keeps the unresolved edit among the possible ones, and that stops reads and writes.
+ *
+ * A node that shuts down gives its place in the set away with the leadership: the removal of a member is always safe, and
+ * the successor then needs nobody's promise or acknowledgement who is about to end.
  */
 
 import { type Incarnation, nextEpoch, nodeOf } from './identity.ts';
@@ -12,7 +15,15 @@ import type { CurrentLease } from './lease.ts';
 import { limits } from './limits.ts';
 import { isUp } from './replicate.ts';
 import { publish } from './serving.ts';
-import { type Intent, isBroken, type Leadership, promiseMs, type State, send } from './state.ts';
+import {
+  type AwaitedSuccessor,
+  type Intent,
+  isBroken,
+  type Leadership,
+  promiseMs,
+  type State,
+  send,
+} from './state.ts';
 
 /** Begins it, if the target may lead and nothing stands against it. */
 export function startHandOver(state: State, to: Incarnation): boolean {
@@ -45,18 +56,27 @@ export function handOver(state: State): Intent | undefined {
   const { to } = leadership.handOver;
   if (log.hasPending || state.stopsOut > 0) return undefined;
   const epoch = nextEpoch(lease.epoch);
-  const inSync = lease.inSync.includes(to) ? lease.inSync : [...lease.inSync, to];
+  const members = lease.inSync.includes(to) ? lease.inSync : [...lease.inSync, to];
+  // Who leaves goes with it: the successor need neither wait for its word nor ask the store once more.
+  const inSync = state.stopping ? members.filter((one) => one !== state.options.self) : members;
   const { generation } = lease;
   return { base: lease, edit: { cause: 'HandOver', epoch, generation, leader: to, inSync } };
 }
 
 /** The old leader tells the new one, which need not wait for its watch. */
 export function tellSuccessor(state: State, lease: CurrentLease): void {
-  const { attempt } = state;
-  const to = lease.leader;
-  if (to === undefined || attempt?.cause !== 'HandOver' || attempt.epoch !== lease.epoch) return;
-  if (attempt.leader !== to) return;
-  send(state, to, lease, { kind: 'hand-over', lease });
+  const { attempt, following, successorAwaited: awaited } = state;
+  if (awaited === undefined || awaited.version !== undefined || following !== undefined) return;
+  if (lease.leader === undefined || attempt?.leader !== lease.leader) return;
+  if (attempt.cause !== 'HandOver' || attempt.epoch !== lease.epoch) return;
+  state.successorAwaited = { ...awaited, version: lease.version };
+  send(state, lease.leader, lease, { kind: 'hand-over', lease });
+}
+
+/** Of a leader that leaves to a higher epoch. */
+export function awaitSuccessor(state: State): AwaitedSuccessor {
+  const untilMs = state.nowMs + promiseMs(state) * limits.successorPromises;
+  return { untilMs, version: undefined };
 }
 
 /** Leadership goes back to the first of the assignment, once that has been in sync for a while. */

@@ -8,7 +8,7 @@
 
 import { endAlone } from './alone.ts';
 import { keepFreshness } from './freshness.ts';
-import { tellSuccessor } from './hand-over.ts';
+import { awaitSuccessor, tellSuccessor } from './hand-over.ts';
 import type { LeadCause, StepDownReason } from './io.ts';
 import type { CurrentLease } from './lease.ts';
 import { holdsCopy, isBroken, type Leadership, type State, tell } from './state.ts';
@@ -19,11 +19,9 @@ export function followLease(state: State): void {
   if (lease === undefined) return;
   if (state.leadership !== undefined) {
     const reason = endOf(state.leadership, lease, state);
-    if (reason !== undefined) {
-      stepDown(state, state.leadership, reason);
-      tellSuccessor(state, lease);
-    }
+    if (reason !== undefined) stepDown(state, state.leadership, reason);
   }
+  tellSuccessor(state, lease);
   if (state.following !== undefined && lease.epoch > state.following.epoch) {
     state.following = undefined;
   }
@@ -40,12 +38,15 @@ export function stepDown(state: State, leadership: Leadership, reason: StepDownR
   tell(state, { kind: 'stepped-down', epoch: leadership.epoch, reason });
   // At once: an answer to the new leader, sent in this very step, may let it commit.
   keepFreshness(state);
-  state.serving = { role: 'elsewhere' };
+  state.leftEpoch = leadership.epoch;
+  const hasSuccessor = reason === 'HigherEpoch';
+  state.successorAwaited = hasSuccessor ? awaitSuccessor(state) : undefined;
+  // Whether it is awaited at all, the end of this step says.
+  state.serving = { role: hasSuccessor ? 'starting' : 'elsewhere' };
   state.effects.push({ kind: 'publish', serving: state.serving });
   if (leadership.alone) endAlone(state, leadership);
   // The batch stays in the log as pending: the next leader may have it, and commit it.
   if (leadership.batchTo !== undefined) state.effects.push({ kind: 'roll-back', taken: true });
-  state.leftEpoch = leadership.epoch;
 }
 
 function endOf(

@@ -46,6 +46,11 @@ export const limits = {
   rankPromises: 0.1,
   /** Part of a promise that a hand-over waits for the batch that is out. */
   handOverPromises: 0.5,
+  /**
+   * Promises that those who came to a leader are kept waiting for its successor to speak. Shorter: a busy successor sends
+   * them back. Longer: where it died just then, they wait for nothing; by then others campaign.
+   */
+  successorPromises: 1,
   /** Part of a promise after which what was not acknowledged is sent again. */
   resendPromises: 0.2,
   /** The same for a part of a snapshot: it is large, and within a connection none is lost. */

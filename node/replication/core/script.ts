@@ -15,7 +15,8 @@
  * written as they are shown: `> from demo-1/b e1 g1 ack demo-1/b held 1.1 applied 1.0`. A write gives the contents
  * of a batch: `> write x y`. `> ask e1 g1 demo-1/b 1500` asks for a promise until then; the line after it
  * tells what was answered. `> fresh g1 7 1200` tells what a heartbeat says of a commit index and a mark; the line
- * after it, as after `> fresh`, what is known of how fresh the copy is, and what heartbeats tell of it.
+ * after it, as after `> fresh`, what is known of how fresh the copy is, and what heartbeats tell of it. After
+ * `> other-leader` stands where clients are sent.
  */
 
 import type { RefusedReason } from '@r-db/leases/store.ts';
@@ -68,6 +69,7 @@ class ScriptRun {
     if (head !== '>') return undefined;
     if (this.#core === undefined) throw new Error('a script starts with a line "core ..."');
     if (words[0] === 'ask') return [this.#ask(this.#core, words.slice(1))];
+    if (words[0] === 'other-leader') return [`leads: ${this.#core.otherLeader ?? '-'}`];
     if (words[0] === 'fresh') return [this.#fresh(this.#core, words.slice(1))];
     const effects = this.#core.step(
       this.#replicationInput(words, this.#core) ?? this.#input(words),

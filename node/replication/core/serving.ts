@@ -6,6 +6,7 @@ import type { CoreServing } from './io.ts';
 import { readUntilMs } from './reads.ts';
 import { hasInherited, mayWrite } from './replicate.ts';
 import { isBroken, type State } from './state.ts';
+import { isSuccessorAwaited } from './successor.ts';
 
 /** Brings the control block up to date with the state. */
 export function publish(state: State): void {
@@ -32,7 +33,7 @@ function servingOf(state: State): CoreServing {
   const { leadership, tracker, options } = state;
   if (leadership === undefined) {
     const taking = !state.stopping && tracker.writing?.leader === options.self;
-    return { role: taking ? 'starting' : 'elsewhere' };
+    return { role: taking || isSuccessorAwaited(state) ? 'starting' : 'elsewhere' };
   }
   // Not before what it inherited is committed: a read that began earlier lacks what another acknowledged,
   // and would pass a look at the clock afterwards. As `leader` comes later, the counter changes and stops it.

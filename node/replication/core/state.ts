@@ -115,6 +115,12 @@ export interface HandOver {
   readonly giveUpAtMs: number;
 }
 
+/** Until when, at most, those who came to a leader that has left are kept; `version`: of the Lease that it gave away. */
+export interface AwaitedSuccessor {
+  readonly untilMs: number;
+  readonly version: string | undefined;
+}
+
 /** What a follower has from the leader of the highest epoch that it has heard of. */
 export interface Following {
   readonly epoch: Epoch;
@@ -189,6 +195,7 @@ export interface State {
   leadership: Leadership | undefined;
   /** Highest epoch that this incarnation led and left: it never serves in it again. */
   leftEpoch: Epoch | undefined;
+  successorAwaited: AwaitedSuccessor | undefined;
   data: Data;
   serving: CoreServing;
   /** The last edit sent, to know one's own doing when a watch tells it. */

@@ -1,9 +1,10 @@
-/** Whether a node that shuts down is still needed: its copy may be the only one, or it counts for commits. */
+/** Whether a node that shuts down is still needed: its copy may be the only one, it counts for commits, or clients wait. */
 
 import { nodeOf } from './identity.ts';
 import { limits } from './limits.ts';
 import { hasEnded } from './membership.ts';
 import type { State } from './state.ts';
+import { isSuccessorAwaited } from './successor.ts';
 
 /**
  * Others are to have a copy, and don't leave themselves: they will be able to lead, the one that is away now among
@@ -36,6 +37,8 @@ export const mayBeMember = ({ data, complete, tracker, options, atShutdown }: St
 
 /** Whether this replica may not go yet: it is in the set, and of the others not all leave. */
 export function isAwaited(state: State): boolean {
+  // Who comes here is to be told where to go.
+  if (isSuccessorAwaited(state)) return true;
   const { tracker, options, leaving } = state;
   const { self } = options;
   if (tracker.lastKnown?.inSync.includes(self) !== true) return mayBeMember(state);

@@ -6,6 +6,7 @@ import { inSyncSets } from './in-sync.ts';
 import { heardMs, lonelyMs, silenceMs } from './membership.ts';
 import { isWanting } from './replicate.ts';
 import type { State } from './state.ts';
+import { isSuccessorAwaited } from './successor.ts';
 
 /** The next moment of the store's retries; those of requests wait for the one that is out. */
 function storeDues({ tracker, reads, writes, nowMs, recheckAtMs }: State): number[] {
@@ -32,7 +33,9 @@ function leaderDues(state: State): number[] {
 
 /** What all rules wait for, but for a campaign. A member heard of since then moves it: it is looked at in vain. */
 export function rulesDueMs(state: State): number {
-  return earliest([...storeDues(state), ...leaderDues(state)], state.nowMs);
+  const dues = [...storeDues(state), ...leaderDues(state)];
+  if (isSuccessorAwaited(state)) dues.push(state.successorAwaited?.untilMs ?? state.nowMs);
+  return earliest(dues, state.nowMs);
 }
 
 export function wakeAtMs(state: State): number | undefined {

@@ -8,6 +8,7 @@ export function stillEngine(
   return {
     createShard: () => {},
     dropShard: () => true,
+    setRedirect: () => {},
     setReplicated: () => true,
     seal: () => undefined,
     commit: () => true,

@@ -41,6 +41,8 @@ export interface GrpcContext {
   readonly figures: () => ProcessFigures;
   readonly parking: Parking;
   readonly batches: Batches;
+  /** The other node that leads a shard, where more is known than the topology tells yet. */
+  readonly otherLeader: (shard: number) => string | undefined;
   /** What became of writes with a request ID in a shard. */
   readonly sessions: (shard: number) => Sessions | undefined;
   /** Gives leadership to a node; why not, if it can't be. What comes of it, the topology tells. */

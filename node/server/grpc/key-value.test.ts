@@ -273,6 +273,16 @@ describe('KeyValue over gRPC', () => {
       expect(await batch({ operations: [] })).to.deep.equal({ results: [] });
     });
 
+    it('sends operations to who took a shard over, though the topology does not tell it yet', async () => {
+      const shard = keyToShard('a', SHARDS);
+      engine.publish(shard, { role: 'elsewhere' });
+      harness.setTopology(topologyOf(SHARDS, ['test-0']));
+      harness.otherLeaders.set(shard, 'test-1');
+      const error = errorOf((await batch({ operations: [getOf('a')] })).results, 0);
+      expect(error).to.deep.include({ reason: ErrorReason.NOT_LEADER });
+      expect(error.leader).to.include({ shard, node: 'test-1' });
+    });
+
     it('sends operations on shards led elsewhere to their leader', async () => {
       engine.publish(keyToShard('a', SHARDS), { role: 'elsewhere' });
       const { results } = await batch({ operations: [getOf('a'), setOf('b', '1')] });

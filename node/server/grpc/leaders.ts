@@ -15,9 +15,10 @@ export function notLeader(context: GrpcContext, shard: number): OperationError {
   return operationError('NOT_LEADER', `shard ${shard} is led by ${leader.node}`, { leader });
 }
 
-function leaderHint({ topology, identity }: GrpcContext, shard: number): LeaderHint | undefined {
+function leaderHint(context: GrpcContext, shard: number): LeaderHint | undefined {
+  const { topology, identity, otherLeader } = context;
   const current = topology.current();
-  const name = current?.shards[shard]?.leader;
+  const name = otherLeader(shard) ?? current?.shards[shard]?.leader;
   // While this node is named but does not serve, it takes over or gives up: that passes.
   if (name === undefined || name === identity.node) return undefined;
   const addresses = current?.nodes.find((node) => node.name === name)?.addresses;

@@ -165,6 +165,7 @@ describe('the gRPC server', () => {
         identity: { cluster: 'c', node: 'n', incarnation: 'i', version: 'v' },
         figures: () => ({ uptimeMs: 0, connections: 0 }),
         batches: new Batches({ engine: engine.asEngine(), onGathered: () => undefined }),
+        otherLeader: () => undefined,
         sessions: () => undefined,
         handOver: () => undefined,
         host: '192.0.2.1',

@@ -42,6 +42,7 @@ export interface GrpcOptions {
   /** Asked for at each Cluster.Stats. */
   readonly figures: () => ProcessFigures;
   readonly batches: Batches;
+  readonly otherLeader: GrpcContext['otherLeader'];
   readonly sessions: GrpcContext['sessions'];
   readonly handOver: GrpcContext['handOver'];
   /** Address to listen on, and port; 0: any free one. */
@@ -101,8 +102,8 @@ function addServices(
   { health, closing }: { health: Health; closing: AbortSignal },
   options: GrpcOptions,
 ): void {
-  const { engine, clock, topology, identity, figures, batches, sessions, handOver, onFault } =
-    options;
+  const { engine, clock, topology, identity, figures, batches, onFault } = options;
+  const { otherLeader, sessions, handOver } = options;
   const parking = new Parking({ operationsMax: PARKED_OPERATIONS_MAX, bytesMax: PARKED_BYTES_MAX });
   const context = {
     engine,
@@ -112,6 +113,7 @@ function addServices(
     figures,
     parking,
     batches,
+    otherLeader,
     sessions,
     handOver,
     closing,

@@ -27,6 +27,8 @@ export interface Harness extends AsyncDisposable {
   /** Resolves with the first of them. */
   asked(): Promise<void>;
   setTopology(topology: Topology | undefined): void;
+  /** Who leads other shards than this node, by what is known before the topology tells it. */
+  readonly otherLeaders: Map<number, string>;
 }
 
 export async function startHarness(engine: Engine, connectionsMax = 100): Promise<Harness> {
@@ -37,6 +39,7 @@ export async function startHarness(engine: Engine, connectionsMax = 100): Promis
     tables.set(shard, known);
     return known;
   };
+  const otherLeaders = new Map<number, string>();
   const handOvers: { shard: number; to: string }[] = [];
   const asked = Promise.withResolvers<void>();
   const listeners = new Set<() => void>();
@@ -59,6 +62,7 @@ export async function startHarness(engine: Engine, connectionsMax = 100): Promis
     },
     figures: () => ({ uptimeMs: 1234.5, connections: 3 }),
     batches: new Batches({ engine, onGathered: () => undefined }),
+    otherLeader: (shard) => otherLeaders.get(shard),
     sessions,
     handOver: (shard, to) => {
       handOvers.push({ shard, to });
@@ -81,6 +85,7 @@ export async function startHarness(engine: Engine, connectionsMax = 100): Promis
     cluster,
     faults,
     handOvers,
+    otherLeaders,
     asked: () => asked.promise,
     setTopology: (topology) => {
       current = topology;
