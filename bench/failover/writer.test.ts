@@ -115,4 +115,20 @@ describe('the program that writes through failovers', () => {
     expect(await writer.check()).to.deep.equal({ lost: 0, ambiguous: 0, unread: 0 });
     expect(etcd.store.size).to.equal(8);
   });
+
+  it('gives up a write that etcd never answers, and forgets none of the hundreds behind it', async () => {
+    let hung = '';
+    await using etcd = await startFakeEtcd(({ path, key, index }) => {
+      if (!path.endsWith('/Put') || index < 40 || hung !== '') return undefined;
+      hung = key;
+      return 'hang';
+    });
+    await using writer = start([etcd.port], { protocol: 'etcd', groups: 1, patienceSeconds: 0.3 });
+    await until(writer, ({ unknown }) => unknown > 0);
+    expect(hung).to.not.equal('');
+    expect(await writer.check()).to.deep.equal({ lost: 0, ambiguous: 0, unread: 0 });
+    const { acknowledged } = await writer.report();
+    await until(writer, (report) => report.acknowledged > acknowledged + 200);
+    expect(await writer.check()).to.deep.equal({ lost: 0, ambiguous: 0, unread: 0 });
+  });
 });

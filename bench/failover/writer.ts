@@ -14,6 +14,8 @@ export interface WriterOptions {
   readonly ratePerSecond: number;
   /** Writers, each with a key of its own and one write at a time. */
   readonly lanes: number;
+  /** A write without an answer for so long is given up, with its connection (3). */
+  readonly patienceSeconds?: number;
 }
 
 export interface WriterReport {
@@ -40,8 +42,9 @@ export class Writer implements AsyncDisposable {
   readonly #ended: Promise<void>;
   #waiting: { resolve(line: string): void; reject(error: Error): void } | undefined;
 
-  constructor({ program, protocol, ports, groups, ratePerSecond, lanes }: WriterOptions) {
-    const given = { protocol, ports: ports.join(','), groups, rate: ratePerSecond, lanes };
+  constructor({ program, ports, ratePerSecond: rate, patienceSeconds, ...same }: WriterOptions) {
+    const patience = patienceSeconds === undefined ? {} : { patience: patienceSeconds };
+    const given = { ...same, ports: ports.join(','), rate, ...patience };
     const argv = Object.entries(given).flatMap(([name, value]) => [`--${name}`, String(value)]);
     this.#child = spawnServer(program, argv, { stdio: ['pipe', 'pipe', 'inherit'] });
     const { stdout } = this.#child;

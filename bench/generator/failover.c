@@ -29,7 +29,7 @@
 #include "workload.h"
 
 enum { MS = 1000000, SECOND_NS = 1000000000, EXIT_USAGE = 2, EXIT_SYSTEM = 4 };
-enum { LANES_MAX = 4096, CONNECTIONS_MAX = 64, BUFFER = 1 << 20, EVENTS = 64, VALUE_BYTES = 16, UNKNOWNS = 64 };
+enum { LANES_MAX = 4096, CONNECTIONS_MAX = 64, BUFFER = 1 << 20, EVENTS = 64, VALUE_BYTES = 16, UNKNOWNS = 64, RING_MAX = 1 << 17 };
 /* Waits after a failure, and before connecting again: short against what is measured, long enough not to flood. */
 enum { RETRY_NS = 5 * MS, RECONNECT_NS = 10 * MS, CHECK_NS_MAX = 2000000000 };
 
@@ -60,7 +60,7 @@ struct connection {
   struct h2 h2;
   char *in, *out;
   size_t in_length, out_length;
-  struct pending *pending; /* a ring of as many as there are lanes, to the next power of two */
+  struct pending *pending; /* a ring: from the oldest request without answer on, also those that were answered before it */
   uint32_t first, count;
 };
 
@@ -173,7 +173,7 @@ static struct connection *connection_of(int number) {
   for (int turn = 0; turn < options.route.nodes; turn++) {
     int node = (lane->node + turn) % options.route.nodes;
     struct connection *connection = &connections[node * options.connections + number % options.connections];
-    if (connection->state != OPEN || BUFFER - connection->out_length < 1024) continue;
+    if (connection->state != OPEN || BUFFER - connection->out_length < 1024 || connection->count == ring) continue;
     lane->node = node;
     return connection;
   }
@@ -485,7 +485,9 @@ static void read_options(int argc, char **argv) {
 int main(int argc, char **argv) {
   read_options(argc, argv);
   interval_ns = (uint64_t)(SECOND_NS / options.rate * options.lanes);
-  for (ring = 1; ring < 2 * (uint32_t)options.lanes;) ring *= 2;
+  /* etcd answers in any order: all lanes may go on for as long as one of its answers is waited for. */
+  double most = options.lanes + options.rate * options.patience;
+  for (ring = 1; ring < most && ring < RING_MAX;) ring *= 2;
   epoll_fd = epoll_create1(0);
   struct epoll_event orders = {.events = EPOLLIN, .data.ptr = NULL};
   if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, &orders) != 0) fail(EXIT_SYSTEM, "epoll_ctl: %s", strerror(errno));

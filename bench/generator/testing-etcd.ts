@@ -9,10 +9,10 @@ export interface EtcdRequest {
   readonly index: number;
 }
 
-/** The value to answer; `fail`: a failed call; `drop`: the call is ended; undefined: the truth. */
+/** The value to answer; `fail`: a failed call; `drop`: the call is ended; `hang`: no answer; undefined: the truth. */
 export type EtcdLie = (
   request: EtcdRequest,
-) => { readonly value: string } | 'fail' | 'drop' | undefined;
+) => { readonly value: string } | 'fail' | 'drop' | 'hang' | undefined;
 
 export interface FakeEtcd extends AsyncDisposable {
   readonly port: number;
@@ -40,6 +40,7 @@ export async function startFakeEtcd(lie: EtcdLie = () => undefined): Promise<Fak
       const request = { path, key, value, index: index++ };
       const told = lie(request);
       if (path.endsWith('/Put') && told === undefined) store.set(key, value);
+      if (told === 'hang') return;
       const answer = () => respond(stream, told ?? { value: store.get(key) }, path);
       if (request.index % 3 === 0) setImmediate(answer);
       else answer();
