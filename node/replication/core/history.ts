@@ -61,6 +61,8 @@ export class History {
 
   /** Of an entry that is kept, or of the one before the first. */
   position(sequence: number): Position {
+    // As nearly always: followers stand where the last entry does.
+    if (sequence === this.#last.sequence) return this.#last;
     if (sequence === this.#base.sequence) return this.#base;
     const segment = this.#segmentWith(sequence);
     return { epoch: segment.epochs[sequence - segment.first] as Epoch, sequence };

@@ -58,9 +58,9 @@ export const limits = {
   /**
    * Milliseconds, at most, that followers wait to hear that a batch is committed where no next one brings the word. Longer:
    * they apply later, and a shard that is busy now and then has more to replicate again after a crash. Shorter: on a
-   * busy node, where a shard's batches are a millisecond apart, each costs two more messages.
+   * busy node, where a shard's batches are some milliseconds apart, each costs two more messages.
    */
-  commitHeldMs: 8,
+  commitHeldMs: 20,
   /** Milliseconds in sync before the first of the assignment gets the leadership back. */
   preferredAfterMs: 30_000,
   /** Bytes of applied entries kept for followers where nothing is configured. */
@@ -99,7 +99,10 @@ assert(
 );
 assert(limits.silencePromises < 1 - limits.clockDriftMax, 'removal must come before a campaign');
 assert(limits.lonelyPromises > 2, 'a leader that is cut off keeps what others would campaign for');
-assert(limits.commitHeldMs < limits.clockMarginMs, 'followers apply late');
+assert(
+  limits.commitHeldMs * limits.heartbeatsAPromise < limits.promiseMs / 2,
+  'a heartbeat tells of commits that a follower has not heard of',
+);
 assert(limits.sessionsMax * 200 < limits.sessionBytesMax, 'sessions without answers do not fit');
 assert(limits.sessionResultBytesMax * 16 < limits.sessionBytesMax, 'few answers fill all');
 assert(limits.handOverPromises < limits.silencePromises, 'a hand-over outlasts its target');
