@@ -1,9 +1,3 @@
-/**
- * `npm run simulate -- --seeds N --from S [--profile NAME] [--trace]`, `-- --list-rules`,
- * `-- --costs`: what 100 nodes with 1,024 shards ask of the API server (takes a minute),
- * `-- --break RULE` (ends with 1 when the simulation noticed), `-- --break all`: a table of them.
- */
-
 import { parseArgs } from 'node:util';
 import { type BreakableRule, breakableRules, isBreakableRule } from '../core/rules.ts';
 import { rules } from './broken.ts';
@@ -12,21 +6,42 @@ import { type Hunt, hunt } from './hunt.ts';
 import { type ProfileName, profiles } from './profiles.ts';
 import { simulate } from './simulate.ts';
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '200' },
-    from: { type: 'string', default: '1' },
-    profile: { type: 'string' },
-    break: { type: 'string' },
-    'list-rules': { type: 'boolean', default: false },
-    costs: { type: 'boolean', default: false },
-    trace: { type: 'boolean', default: false },
-  },
-});
+const usage = `npm run simulate -- [--seeds N] [--from S] [--profile NAME] [--trace]
+npm run simulate -- --break RULE   ends with 1 when the simulation noticed that this rule is broken
+npm run simulate -- --break all    a table of all rules
+npm run simulate -- --list-rules
+npm run simulate -- --costs        what 100 nodes with 1,024 shards ask of the API server (a minute)
+`;
+
+const options = {
+  seeds: { type: 'string', default: '200' },
+  from: { type: 'string', default: '1' },
+  profile: { type: 'string' },
+  break: { type: 'string' },
+  'list-rules': { type: 'boolean', default: false },
+  costs: { type: 'boolean', default: false },
+  trace: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+const values = read();
 
 process.exitCode = main();
 
+function read() {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`);
+    process.exit(2);
+  }
+}
+
 function main(): number {
+  if (values.help) {
+    console.log(usage);
+    return 0;
+  }
   if (values['list-rules']) {
     for (const [rule, text] of Object.entries(breakableRules)) console.log(`${rule}: ${text}`);
     return 0;
