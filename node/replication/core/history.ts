@@ -109,7 +109,9 @@ export class History {
       const room = last.bytes.length - endOf(last, last.count - 1);
       if (last.count < last.ends.length && bytes <= room) return last;
     }
-    const entries = Math.min((last?.ends.length ?? 0) * 2 || entriesFirst, limits.segmentEntries);
+    const { segmentEntriesFirst, segmentEntries } = limits;
+    const before = last?.ends.length ?? segmentEntriesFirst / 2;
+    const entries = Math.min(before * 2, segmentEntries);
     const segment = {
       first: sequence,
       count: 0,
@@ -122,8 +124,6 @@ export class History {
     return segment;
   }
 }
-
-const entriesFirst = 16;
 
 const bytesOf = (contentBytes: number): number => contentBytes + limits.entryBytesExtra;
 

@@ -77,6 +77,8 @@ export const limits = {
   sessionAheadMaxMs: 600_000,
   /** Bytes that a kept entry takes besides its content, with what is left over in its segment. */
   entryBytesExtra: 24,
+  /** Entries of the first segment of a history; each further one has twice as many. More: a shard without writes keeps room for them. */
+  segmentEntriesFirst: 16,
   /** Entries of a segment of the history. Larger: a shard that is hardly written to keeps more room that it does not use. */
   segmentEntries: 1_024,
   /** Room of a segment for each of its entries; longer ones fill it sooner. */
@@ -98,6 +100,7 @@ assert(
   'a follower is removed for one lost heartbeat',
 );
 assert(limits.silencePromises < 1 - limits.clockDriftMax, 'removal must come before a campaign');
+assert(limits.segmentEntriesFirst <= limits.segmentEntries, 'the first segment is too long');
 assert(limits.lonelyPromises > 2, 'a leader that is cut off keeps what others would campaign for');
 assert(
   limits.commitHeldMs * limits.heartbeatsAPromise < limits.promiseMs / 2,
