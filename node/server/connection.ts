@@ -201,7 +201,10 @@ export class Connection implements Recipient, Parked, Sender, Holder, SocketList
   #observe(arrivedMs: number, commands: number): void {
     const { clock, statistics } = this.#context;
     if (commands > 0) {
-      statistics.observe((clock.monotonicMs() - arrivedMs) / 1000, commands);
+      const nowMs = clock.monotonicMs();
+      // Its replies came later than its commands.
+      this.client.activeMs = nowMs;
+      statistics.observe((nowMs - arrivedMs) / 1000, commands);
     }
   }
 

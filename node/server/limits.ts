@@ -6,6 +6,11 @@ const mebibyte = 1024 * kibibyte;
 export const serverLimits = {
   /** Connections that the kernel completes before the thread takes them. Smaller: bursts see resets. */
   acceptBacklog: 4096,
+  /**
+   * Listening sockets of a thread on one port, and so connections that it takes in one turn of the event loop. Fewer: clients
+   * that come at once wait for more turns. More: such a turn gets longer for those who are there already.
+   */
+  listenersOfThread: 16,
   /** As Redis: a peer that vanished without a word is found after this time. */
   keepAliveSeconds: 300,
   /** A begun command up to this length waits in the heap, a longer one in a counted buffer of the arena. */
@@ -48,10 +53,13 @@ export const serverLimits = {
   lingerMs: 5_000,
   /** The same while the node shuts down: it has little time left. */
   drainLingerMs: 250,
-  /** Without a command for so long, a connection of a node that shuts down is closed: its client knows the new leader. */
-  drainQuietMs: 250,
+  /**
+   * Without a command for so long, a connection of a node that shuts down is closed: its client knows the new leader. Shorter: a
+   * client that gets too little processor time to notice sends one more, which nobody answers.
+   */
+  drainQuietMs: 500,
   /** Then all are closed. Longer: fewer clients lose a command on its way; a pod takes longer to end. */
-  drainPatienceMs: 1_000,
+  drainPatienceMs: 2_000,
   /** How often the thread looks for slow consumers and lingering connections. */
   tickMs: 250,
   /** Promises that a command waits for its shard. Longer: clients of a leader that is cut off try elsewhere later. */

@@ -1,5 +1,5 @@
 /** The RESP listener of one data thread, and all of its connections. */
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { SocketKind } from '../sockets/open.ts';
 import { Client } from './client.ts';
 import { describeConnection } from './commands/client-list.ts';
@@ -9,7 +9,7 @@ import { Dispatcher } from './dispatch.ts';
 import { InputAllowance } from './held-input.ts';
 import { Intake } from './intake.ts';
 import { serverLimits } from './limits.ts';
-import { listen } from './listen.ts';
+import { Listeners } from './listeners.ts';
 import { Outbox } from './outbox.ts';
 import { Parking } from './parking.ts';
 import { type Answer, matches, type Question } from './questions.ts';
@@ -41,7 +41,7 @@ export class RespServer {
   readonly #statistics: ThreadStatistics;
   readonly #context: ConnectionContext;
   readonly #connections = new Map<number, Connection>();
-  readonly #server: Server;
+  #listeners: Listeners | undefined;
   readonly #timer: NodeJS.Timeout;
   readonly #times: Times;
   #drained: (() => void) | undefined;
@@ -78,18 +78,6 @@ export class RespServer {
       dispatch: (connection, views, reply) => dispatcher.run(connection, views, reply),
       onClosed: (connection) => this.#closed(connection),
     };
-    this.#server = createServer(
-      {
-        // Replies to a client that has closed its side are still sent.
-        allowHalfOpen: true,
-        // The connection says when to read, and how.
-        pauseOnConnect: true,
-        noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: serverLimits.keepAliveSeconds * 1000,
-      },
-      (socket) => this.#accept(socket),
-    );
     this.#timer = setInterval(() => this.#tick(), this.#times.tickMs).unref();
   }
 
@@ -97,7 +85,21 @@ export class RespServer {
   static async start(options: RespOptions): Promise<RespServer> {
     const server = new RespServer(options);
     try {
-      await listen(server.#server, options);
+      server.#listeners = await Listeners.open({
+        host: options.host,
+        port: options.port,
+        shared: options.reusePort,
+        sockets: {
+          // Replies to a client that has closed its side are still sent.
+          allowHalfOpen: true,
+          // The connection says when to read, and how.
+          pauseOnConnect: true,
+          noDelay: true,
+          keepAlive: true,
+          keepAliveInitialDelay: serverLimits.keepAliveSeconds * 1000,
+        },
+        onConnection: (socket) => server.#accept(socket),
+      });
     } catch (error) {
       clearInterval(server.#timer);
       throw error;
@@ -106,8 +108,7 @@ export class RespServer {
   }
 
   get port(): number {
-    const address = this.#server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
+    return this.#listeners?.port ?? 0;
   }
 
   /** A batch of this shard was committed or taken back. */
@@ -132,7 +133,7 @@ export class RespServer {
   }
 
   stopAccepting(): void {
-    this.#server.close();
+    void this.#listeners?.close();
   }
 
   /**
@@ -157,15 +158,15 @@ export class RespServer {
     if (nobodyComes || nowMs >= this.#patienceUntilMs) this.stopAccepting();
     for (const connection of this.#connections.values()) {
       const quietMs = nowMs - connection.client.activeMs;
-      if (quietMs >= serverLimits.drainQuietMs || nowMs >= this.#patienceUntilMs) {
-        connection.closeWhenIdle();
-      }
+      // Who waits for a reply will have to be told where to go, and may ask here once more.
+      const isQuiet = connection.idle && quietMs >= serverLimits.drainQuietMs;
+      if (isQuiet || nowMs >= this.#patienceUntilMs) connection.closeWhenIdle();
     }
     this.#checkDrained();
   }
 
   #checkDrained(): void {
-    if (!this.#server.listening && this.#connections.size === 0) this.#drained?.();
+    if (this.#listeners?.listening !== true && this.#connections.size === 0) this.#drained?.();
   }
 
   /** Cuts off whoever is left. */

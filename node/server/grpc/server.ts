@@ -2,14 +2,13 @@
  * The gRPC listener of a node. It stands in the replication home: there it is known which request IDs were
  * answered, and what became of a write.
  */
-import { type AddressInfo, createServer, type Server as NetServer } from 'node:net';
 import { type ConnectionInjector, Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthService } from '@r-db/proto/generated/grpc/health/v1/health.ts';
 import { ClusterService } from '@r-db/proto/generated/rdb/v1/cluster.ts';
 import { KeyValueService } from '@r-db/proto/generated/rdb/v1/key_value.ts';
 import type { Engine } from '../../engine/types.ts';
 import type { Batches } from '../../replication/batches.ts';
-import { listen } from '../listen.ts';
+import { Listeners } from '../listeners.ts';
 import { clusterService } from './cluster.ts';
 import {
   type Clock,
@@ -88,12 +87,13 @@ export async function startGrpc(options: GrpcOptions): Promise<GrpcServer> {
   const health = new Health(SERVICES, closing.signal);
   addServices(server, { health, closing: closing.signal }, options);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const listener = await startListener(injector, options);
+  const open = { connections: 0 };
+  const listeners = await startListeners(injector, open, options);
   return {
-    port: (listener.address() as AddressInfo).port,
-    connections: () => connectionsOf(listener),
+    port: listeners.port,
+    connections: () => open.connections,
     setServing: (serving) => health.setServing(serving),
-    close: (graceMs) => close({ server, injector, listener, health, closing }, graceMs),
+    close: (graceMs) => close({ server, injector, listeners, health, closing }, graceMs),
   };
 }
 
@@ -126,45 +126,45 @@ function addServices(
   server.addService(ServiceV1alpha, reflection);
 }
 
-const openConnections = new WeakMap<NetServer, { count: number }>();
-
-function connectionsOf(listener: NetServer): number {
-  return openConnections.get(listener)?.count ?? 0;
-}
-
-async function startListener(
+async function startListeners(
   injector: ConnectionInjector,
+  open: { connections: number },
   { host, port, connectionsMax }: GrpcOptions,
-): Promise<NetServer> {
-  const open = { count: 0 };
-  const listener = createServer({ noDelay: true }, (socket) => {
-    open.count++;
-    socket.once('close', () => {
-      open.count--;
-    });
-    injector.injectConnection(socket);
+): Promise<Listeners> {
+  return await Listeners.open({
+    host,
+    port,
+    shared: false,
+    sockets: { noDelay: true },
+    onConnection: (socket) => {
+      if (open.connections >= connectionsMax) {
+        socket.destroy();
+        return;
+      }
+      open.connections++;
+      socket.once('close', () => {
+        open.connections--;
+      });
+      injector.injectConnection(socket);
+    },
   });
-  openConnections.set(listener, open);
-  listener.maxConnections = connectionsMax;
-  await listen(listener, { host, port, reusePort: false });
-  return listener;
 }
 
 interface Running {
   readonly server: Server;
   readonly injector: ConnectionInjector;
-  readonly listener: NetServer;
+  readonly listeners: Listeners;
   readonly health: Health;
   readonly closing: AbortController;
 }
 
 async function close(
-  { server, injector, listener, health, closing }: Running,
+  { server, injector, listeners, health, closing }: Running,
   graceMs: number,
 ): Promise<void> {
   health.setServing(false);
   closing.abort();
-  const closed = new Promise((resolve) => listener.close(resolve));
+  const closed = listeners.close();
   injector.drain(graceMs);
   await closed;
   injector.destroy();
