@@ -104,7 +104,12 @@ export class ShardHost implements AsyncDisposable {
   constructor(options: ShardHostOptions) {
     this.#options = options;
     const { shards, cluster, clusterId, engine, store, scheduler, wallMs, replication } = options;
-    const gate = new RequestGate(limits.requestsInFlightMax);
+    const gate = new RequestGate({
+      first: limits.requestsInFlightFirst,
+      most: limits.requestsInFlightMax,
+      stepMs: limits.requestsStepMs,
+      scheduler,
+    });
     const sharedReads = new SharedReads<QuorumRead>(scheduler);
     const pace = new CutPace(scheduler);
     const reserve = new MemoryReserve(engine);

@@ -8,6 +8,10 @@ export const limits = {
    * shards at once would else drown an API server that has other work.
    */
   requestsInFlightMax: 16,
+  /** Of them, so many at first: as many connections as are open at rest. More: a failover begins with handshakes. */
+  requestsInFlightFirst: 2,
+  /** Milliseconds without an answer after which twice as many are out. Longer: a dead connection delays a failover. */
+  requestsStepMs: 50,
   /**
    * Milliseconds in which the shards of a node that campaign come together, to ask once whether the LeaseStore answers.
    * Longer: a failover takes longer. Shorter: they miss each other, as their timers differ by a turn or two.

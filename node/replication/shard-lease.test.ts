@@ -7,7 +7,6 @@ import { expect } from 'chai';
 import { beforeEach, describe, it } from 'mocha';
 import { makeLeases } from '../dev/leases.ts';
 import { epoch, generation, incarnation } from './core/identity.ts';
-import { RequestGate } from './request-gate.ts';
 import { changeOf, readShardLease } from './shard-lease.ts';
 
 const identity = { cluster: 'demo', clusterId: 'uid-of-demo' };
@@ -96,32 +95,5 @@ describe('Lease of a shard', () => {
     });
     expect((changed.raw as typeof foreign).spec.strategy).to.equal('OldestEmulationVersion');
     expect(changed.spec.acquireTime).to.equal('2023-11-14T22:13:20.000000Z');
-  });
-});
-
-describe('request gate', () => {
-  it('lets so many out at a time, the others in order, and survives failures', async () => {
-    const gate = new RequestGate(2);
-    const begun: number[] = [];
-    const requests = Array.from({ length: 5 }, () => Promise.withResolvers<void>());
-    const done = requests.map(({ promise }, index) =>
-      gate
-        .run(() => {
-          begun.push(index);
-          return promise;
-        })
-        .catch((error: Error) => error.message),
-    );
-    const begins = async (count: number): Promise<void> => {
-      while (begun.length < count) await Promise.resolve();
-    };
-    expect(begun).to.deep.equal([0, 1]);
-    requests[1]?.reject(new Error('failed'));
-    expect(await done[1]).to.equal('failed');
-    await begins(3);
-    expect(begun).to.deep.equal([0, 1, 2]);
-    for (const { resolve } of requests) resolve();
-    await Promise.all(done);
-    expect(begun).to.deep.equal([0, 1, 2, 3, 4]);
   });
 });
