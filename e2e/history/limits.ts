@@ -24,6 +24,9 @@ export const nameMs = 1_000;
 /** Before another node is asked where the leader is. */
 export const askAgainMs = 20;
 
+/** For which a node that took no connection is not tried again: one that starts needs longer. */
+export const goneMs = 200;
+
 /** Operations of one task that nobody has answered. One more would wait: unknown ones are dear to check. */
 export const outstandingMax = 3;
 

@@ -97,6 +97,19 @@ describe('the client over RESP', () => {
     expect(await respConnect([gone, alive])(0).write('a', 'x')).to.deep.equal({ outcome: 'ok' });
   });
 
+  it('looks for a leader with one command, and tells the others of a shard', async () => {
+    const gone = await node(() => 'silence');
+    const [server] = servers.splice(0);
+    server?.close();
+    const next = await node(() => '+OK\r\n');
+    let asked = 0;
+    const other = await node(() => `-MOVED 1 ${++asked > 5 ? next : gone}\r\n`);
+    const connect = respConnect([gone, other]);
+    const writes = Array.from({ length: 20 }, () => connect(0).write('a', 'x'));
+    for (const write of writes) expect(await write).to.deep.equal({ outcome: 'ok' });
+    expect(asked).to.equal(6);
+  });
+
   it('asks the others while a node is silent, until they name another leader', async () => {
     let stuck = (): void => undefined;
     const received = new Promise<void>((resolve) => {

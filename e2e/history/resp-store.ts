@@ -1,9 +1,11 @@
 /**
  * A Redis Cluster client that never tries again behind our back: redirects are followed, every other error is
- * the outcome. While a node leaves a command without an answer, new commands ask the others first.
+ * the outcome. While a node leaves a command without an answer, new commands ask the others first. While nobody leads a
+ * shard, one command at a time looks for who does, and the others wait: all of them together would keep the
+ * processors busy that the nodes need for it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { askAgainMs, attemptMs, connectMs, operationMs, stuckMs } from './limits.ts';
+import { askAgainMs, attemptMs, connectMs, goneMs, operationMs, stuckMs } from './limits.ts';
 import type { Answer } from './operation.ts';
 import { ConnectionLost, type Reply, RespConnection } from './resp-connection.ts';
 import type { Read, Seen, Store } from './store.ts';
@@ -18,11 +20,21 @@ interface Known {
   readonly leaders: Map<number, string>;
   /** Node -> connections that it leaves without an answer. */
   readonly silent: Map<string, number>;
+  /** Node -> until when, by `performance.now()`, it is not tried again: nothing listens there. */
+  readonly gone: Map<string, number>;
+  /** Shards whose leader a command looks for, with what to call when it has ended. */
+  readonly searches: Map<number, PromiseWithResolvers<void>>;
 }
 
 /** Connections to a cluster of which these nodes, `host:port`, are known. */
 export function respConnect(nodes: readonly string[]): (shard: number) => RespStore {
-  const known: Known = { nodes, leaders: new Map(), silent: new Map() };
+  const known: Known = {
+    nodes,
+    leaders: new Map(),
+    silent: new Map(),
+    gone: new Map(),
+    searches: new Map(),
+  };
   return (shard) => new RespStore(known, shard);
 }
 
@@ -78,10 +90,23 @@ export class RespStore implements Store {
   }
 
   async #execute(words: readonly string[]): Promise<Executed> {
+    const search = new Search(this.#known.searches, this.#shard);
+    try {
+      return await this.#ask(words, search);
+    } finally {
+      search.end();
+    }
+  }
+
+  async #ask(words: readonly string[], search: Search): Promise<Executed> {
     const deadline = performance.now() + operationMs;
-    let node = this.#known.leaders.get(this.#shard) ?? this.#next();
+    let node = this.#first();
     let error = 'NO_NODE';
     for (let redirects = 0; performance.now() < deadline; ) {
+      if (await search.others(deadline)) {
+        node = this.#first();
+        continue;
+      }
       if (this.#isSilent(node)) {
         await sleep(askAgainMs);
         node = this.#next();
@@ -90,11 +115,13 @@ export class RespStore implements Store {
       const connection = await this.#connect(node);
       if (connection instanceof ConnectionLost) {
         error = connection.message;
+        this.#known.gone.set(node, performance.now() + goneMs);
+        search.begin();
         await sleep(askAgainMs);
         node = this.#next();
         continue;
       }
-      const reply = await this.#attempt(connection, node, words);
+      const reply = await this.#attempt(connection, node, words, search);
       if (typeof reply === 'string') return { outcome: 'unknown', error: reply };
       if (reply.kind !== 'error') {
         this.#known.leaders.set(this.#shard, node);
@@ -106,9 +133,13 @@ export class RespStore implements Store {
         return { outcome: word === 'UNKNOWN' ? 'unknown' : 'failed', error: word };
       }
       error = word;
-      if (++redirects > 1) await sleep(askAgainMs); // the nodes don't agree yet
       this.#known.leaders.set(this.#shard, address);
       node = address;
+      if (++redirects > 1 || this.#isGone(address)) {
+        search.begin();
+        await sleep(askAgainMs); // the nodes don't agree yet
+        if (this.#isGone(address)) node = this.#next();
+      }
     }
     return { outcome: 'failed', error };
   }
@@ -118,13 +149,14 @@ export class RespStore implements Store {
     connection: RespConnection,
     node: string,
     words: readonly string[],
+    search: Search,
   ): Promise<Reply | string> {
     let given = false;
     const end = setTimeout(() => {
       given = true;
       connection.close();
     }, attemptMs);
-    const answered = this.#awaited(node);
+    const answered = this.#awaited(node, search);
     try {
       return await connection.command(words);
     } catch (error) {
@@ -153,11 +185,12 @@ export class RespStore implements Store {
   }
 
   /** A node counts as silent once something took too long there, until the function returned is called. */
-  #awaited(node: string): () => void {
+  #awaited(node: string, search?: Search): () => void {
     const { silent } = this.#known;
     let counted = 0;
     const late = setTimeout(() => {
       counted = 1;
+      search?.end();
       silent.set(node, (silent.get(node) ?? 0) + 1);
     }, stuckMs);
     return () => {
@@ -170,9 +203,59 @@ export class RespStore implements Store {
     return (this.#known.silent.get(node) ?? 0) > 0;
   }
 
-  /** The known nodes in turn. */
+  /** Whom to ask first. */
+  #first(): string {
+    const leader = this.#known.leaders.get(this.#shard);
+    return leader === undefined || this.#isGone(leader) ? this.#next() : leader;
+  }
+
+  #isGone(node: string): boolean {
+    return (this.#known.gone.get(node) ?? 0) > performance.now();
+  }
+
+  /** The known nodes in turn, those that are gone only if all are. */
   #next(): string {
     const { nodes } = this.#known;
-    return nodes[this.#turn++ % nodes.length] ?? '';
+    const there = nodes.filter((node) => !this.#isGone(node));
+    const some = there.length > 0 ? there : nodes;
+    return some[this.#turn++ % some.length] ?? '';
+  }
+}
+
+/** A command's part in the search for a shard's leader. */
+class Search {
+  readonly #searches: Known['searches'];
+  readonly #shard: number;
+  #own: PromiseWithResolvers<void> | undefined;
+
+  constructor(searches: Known['searches'], shard: number) {
+    this.#searches = searches;
+    this.#shard = shard;
+  }
+
+  /** Nobody was found: unless another command looks already, this one does. */
+  begin(): void {
+    if (this.#searches.has(this.#shard)) return;
+    this.#own = Promise.withResolvers();
+    this.#searches.set(this.#shard, this.#own);
+  }
+
+  /** It has found somebody, or waits for one who says nothing: another may look. */
+  end(): void {
+    if (this.#own === undefined) return;
+    this.#searches.delete(this.#shard);
+    this.#own.resolve();
+    this.#own = undefined;
+  }
+
+  /** Waits for another command that looks, until the deadline at most; false: none does. */
+  async others(deadline: number): Promise<boolean> {
+    const other = this.#searches.get(this.#shard);
+    if (other === undefined || other === this.#own) return false;
+    const timer = new AbortController();
+    const late = sleep(Math.max(0, deadline - performance.now()), undefined, timer);
+    await Promise.race([other.promise, late.catch(() => undefined)]);
+    timer.abort();
+    return true;
   }
 }
