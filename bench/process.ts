@@ -1,7 +1,6 @@
 /** Processes that a benchmark starts, watches through /proc and ends. */
 import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { BenchError, MissingToolError } from './errors.ts';
@@ -129,19 +128,6 @@ export async function cpuSeconds(pid: number): Promise<CpuSeconds> {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const seconds = (field: number): number => Number(fields[field]) / ticksPerSecond;
   return { user: seconds(11), system: seconds(12) };
-}
-
-/** A port of the loopback interface that is free now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address !== 'object' || address === null) throw new BenchError('no free port');
-  return address.port;
 }
 
 /** What a command prints. Throws MissingToolError when it is not there. */

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
 import { format } from 'node:util';
+import { freeBase, freePorts } from '@r-db/node/dev/free-ports.ts';
 import { type LocalCluster, startLocalCluster } from '@r-db/node/dev/local-cluster.ts';
-import { freePorts } from '@r-db/node/dev/ports.ts';
 import { keyToShard } from '@r-db/proto/slots.ts';
 import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
@@ -133,7 +133,7 @@ describe('rdb dev', function () {
   this.timeout(60_000);
 
   it('runs a cluster until it is interrupted', async () => {
-    const [{ resp, grpc } = { resp: 0, grpc: 0 }] = await devPorts();
+    const resp = await freeBase(1);
     const child = spawn(process.execPath, [cli, 'dev', '--nodes', '1', '--port', String(resp)], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -147,7 +147,7 @@ describe('rdb dev', function () {
       });
       void ended.then(async () => reject(new Error(`it ended: ${out}${await err}`)));
     });
-    const environment = { RDB_ADDRESSES: `127.0.0.1:${grpc}` };
+    const environment = { RDB_ADDRESSES: `127.0.0.1:${resp + 1_000}` };
     expect(await execute([cli, 'set', 'a', '1'], environment)).to.include({ code: 0, out: 'OK\n' });
     child.kill('SIGTERM');
     const [code] = await ended;
@@ -157,13 +157,6 @@ describe('rdb dev', function () {
     });
   });
 });
-
-/** A port whose fixed companions (gRPC: 1000 above, and so on) are likely to be free too. */
-async function devPorts(): Promise<{ resp: number; grpc: number }[]> {
-  const [ports] = await freePorts(1);
-  const resp = 20_000 + ((ports?.resp ?? 0) % 20_000);
-  return [{ resp, grpc: resp + 1000 }];
-}
 
 async function execute(args: readonly string[], environment: Record<string, string> = {}) {
   const child = spawn(process.execPath, args, {

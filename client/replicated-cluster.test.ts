@@ -1,6 +1,7 @@
 /** The client against a real cluster with three copies: what its users see when nodes go away. */
+
+import { freePorts } from '@r-db/node/dev/free-ports.ts';
 import { type LocalCluster, startLocalCluster } from '@r-db/node/dev/local-cluster.ts';
-import { freePorts } from '@r-db/node/dev/ports.ts';
 import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
 import { type Client, connect } from './mod.ts';
@@ -26,8 +27,8 @@ describe('a client of a cluster with three copies', function () {
   });
 
   after(async () => {
-    await client.close();
-    await cluster[Symbol.asyncDispose]();
+    await client?.close();
+    await cluster?.[Symbol.asyncDispose]();
   });
 
   /** All copies of all shards are in sync. */

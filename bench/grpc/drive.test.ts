@@ -30,12 +30,17 @@ describe('calls in flight', () => {
   });
 
   it('end with the first wrong answer', async () => {
+    let calls = 0;
     const call = async (index: number): Promise<void> => {
+      calls++;
       await turn();
       if (index === 3) throw new Error('wrong');
     };
     const work = { concurrency: 2, warmupSeconds: 0, seconds: 10, call };
     const error = await drive(work).catch((thrown: unknown) => thrown);
     expect(error).to.be.instanceOf(Error).with.property('message', 'wrong');
+    const before = calls;
+    for (let turns = 0; turns < 5; turns++) await turn();
+    expect(calls).to.equal(before);
   });
 });

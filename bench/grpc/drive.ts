@@ -20,20 +20,26 @@ export interface Driven {
   readonly p999Ns: number;
 }
 
-/** Rejects with the first call that fails. */
+/** Rejects with the first call that fails; no further one begins then. */
 export async function drive(work: Drive): Promise<Driven> {
   const latencies: number[] = [];
   let index = 0;
+  let failed = false;
   const phase = async (seconds: number, latenciesNs: number[]): Promise<number> => {
     const begin = performance.now();
     const endMs = begin + seconds * 1000;
     const loop = async (): Promise<void> => {
-      for (let now = performance.now(); now < endMs; now = performance.now()) {
+      for (let now = performance.now(); now < endMs && !failed; now = performance.now()) {
         await work.call(index++);
         latenciesNs.push((performance.now() - now) * 1e6);
       }
     };
-    await Promise.all(Array.from({ length: work.concurrency }, loop));
+    try {
+      await Promise.all(Array.from({ length: work.concurrency }, loop));
+    } catch (error) {
+      failed = true;
+      throw error;
+    }
     return (performance.now() - begin) / 1000;
   };
 

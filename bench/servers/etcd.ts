@@ -3,9 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '@r-db/node/dev/free-ports.ts';
 import { BenchError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { type Child, freePort, outputOf, startChild } from '../process.ts';
+import { type Child, outputOf, startChild } from '../process.ts';
 import type { Contender } from './contender.ts';
 
 /** A command that runs etcd: the program, and what stands before etcd's own arguments. */

@@ -1,6 +1,7 @@
 /** memcached, for its memory: one worker thread, room for everything that a benchmark stores. */
 import { userInfo } from 'node:os';
-import { freePort, outputOf, startChild } from '../process.ts';
+import { freePort } from '@r-db/node/dev/free-ports.ts';
+import { outputOf, startChild } from '../process.ts';
 import type { BenchServer } from './server.ts';
 import { ask, lines, numberIn } from './text.ts';
 

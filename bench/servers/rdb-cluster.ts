@@ -1,7 +1,7 @@
 /** r_db of several nodes on this machine, each with one data thread. */
 import { connect, RdbError } from '@r-db/client';
+import { freePorts } from '@r-db/node/dev/free-ports.ts';
 import { LocalCluster } from '@r-db/node/dev/local-cluster.ts';
-import { freePorts } from '@r-db/node/dev/ports.ts';
 import { shardToSlots } from '@r-db/proto/slots.ts';
 import { BenchError } from '../errors.ts';
 import { limits } from '../limits.ts';

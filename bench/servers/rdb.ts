@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LocalClusterError } from '@r-db/node/dev/errors.ts';
+import { freePorts } from '@r-db/node/dev/free-ports.ts';
 import { LocalCluster } from '@r-db/node/dev/local-cluster.ts';
-import { freePorts } from '@r-db/node/dev/ports.ts';
 import { BenchError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { BenchServer } from './server.ts';

@@ -3,10 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '@r-db/node/dev/free-ports.ts';
 import { shardToSlots } from '@r-db/proto/slots.ts';
 import { BenchError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { type Child, freePort, outputOf, startChild } from '../process.ts';
+import { type Child, outputOf, startChild } from '../process.ts';
 import { ask, lines } from './text.ts';
 
 const debianPackage = 'redis-server';

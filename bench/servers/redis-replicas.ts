@@ -1,5 +1,6 @@
 /** Redis with replicas, none of which writes to disk; writes are followed by WAIT, so that all of them have it. */
-import { freePort, outputOf, startChild } from '../process.ts';
+import { freePort } from '@r-db/node/dev/free-ports.ts';
+import { outputOf, startChild } from '../process.ts';
 import type { Contender } from './contender.ts';
 import { ask, lines } from './text.ts';
 

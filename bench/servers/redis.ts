@@ -1,5 +1,6 @@
 /** Redis as a cache: nothing is written to disk, as r_db writes nothing. */
-import { freePort, outputOf, startChild } from '../process.ts';
+import { freePort } from '@r-db/node/dev/free-ports.ts';
+import { outputOf, startChild } from '../process.ts';
 import type { BenchServer } from './server.ts';
 import { ask, lines, numberIn } from './text.ts';
 

@@ -14,8 +14,9 @@ import { keyToShard } from '@r-db/proto/slots.ts';
 import { expect } from 'chai';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { RawClient } from '../server/testing/raw-client.ts';
+import { freePorts } from './free-ports.ts';
 import { type LocalCluster, startLocalCluster } from './local-cluster.ts';
-import { freePorts, LOCALHOST } from './ports.ts';
+import { LOCALHOST } from './ports.ts';
 
 const shards = 6;
 const whole = { timeoutMs: 30_000 };

@@ -5,7 +5,8 @@ import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { checkPorts, freePorts, LOCALHOST, planPorts } from './ports.ts';
+import { freeBase } from './free-ports.ts';
+import { LOCALHOST } from './ports.ts';
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url));
 
@@ -33,20 +34,6 @@ async function ready({ child, output, ended }: Run): Promise<void> {
     if (child.stdout === null) throw new Error('unreachable');
     const code = await Promise.race([ended, once(child.stdout, 'data').then(() => undefined)]);
     if (code !== undefined) throw new Error(`ended with ${code}: ${output.text}`);
-  }
-}
-
-/** A RESP port from which on all ports of a cluster are free. */
-async function freeBase(nodes: number): Promise<number> {
-  for (;;) {
-    const [first] = await freePorts(1);
-    try {
-      const ports = planPorts(first?.resp ?? 0, nodes);
-      await checkPorts(ports);
-      return first?.resp ?? 0;
-    } catch {
-      // One of them is taken: another number.
-    }
   }
 }
 

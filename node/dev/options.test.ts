@@ -2,9 +2,10 @@ import { createServer } from 'node:net';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { LocalClusterError } from './errors.ts';
+import { freePorts } from './free-ports.ts';
 import { showLine } from './log-line.ts';
 import { readOptions } from './options.ts';
-import { checkPorts, freePorts, LOCALHOST, planPorts } from './ports.ts';
+import { checkPorts, LOCALHOST, planPorts } from './ports.ts';
 
 describe('options of the local cluster', () => {
   it('have defaults', () => {

@@ -31,24 +31,13 @@ export function planPorts(base: number, nodes: number): NodePorts[] {
   }));
 }
 
-/** Ports that nobody uses at this moment. For tests. */
-export async function freePorts(nodes: number): Promise<NodePorts[]> {
-  const servers = await Promise.all(Array.from({ length: nodes * 4 }, () => listen(0)));
-  const ports = servers.map(({ port }) => port);
-  await Promise.all(servers.map(({ close }) => close()));
-  return Array.from({ length: nodes }, (_, ordinal) => {
-    const [resp = 0, grpc = 0, peer = 0, metrics = 0] = ports.slice(ordinal * 4);
-    return { resp, grpc, peer, metrics };
-  });
-}
-
 /** Throws LocalClusterError naming every port that is in use. */
 export async function checkPorts(ports: readonly NodePorts[]): Promise<void> {
   const taken: string[] = [];
   for (const [ordinal, node] of ports.entries()) {
     for (const [use, port] of Object.entries(node)) {
       try {
-        await (await listen(port)).close();
+        await listen(port);
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         taken.push(`${port} (${use} of node ${ordinal}: ${code ?? String(error)})`);
@@ -62,14 +51,20 @@ export async function checkPorts(ports: readonly NodePorts[]): Promise<void> {
   }
 }
 
-async function listen(port: number): Promise<{ port: number; close: () => Promise<void> }> {
+/** Whether nobody listens there. */
+export async function canListen(port: number): Promise<boolean> {
+  return await listen(port).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Opens a port and closes it. */
+async function listen(port: number): Promise<void> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ port, host: LOCALHOST, exclusive: true }, resolve);
   });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no TCP port');
-  const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
-  return { port: address.port, close };
+  await new Promise<void>((resolve) => server.close(() => resolve()));
 }

@@ -16,8 +16,9 @@ import { keyToShard } from '@r-db/proto/slots.ts';
 import { expect } from 'chai';
 import { Cluster } from 'ioredis';
 import { after, before, describe, it } from 'mocha';
+import { freePorts } from './free-ports.ts';
 import { type LocalCluster, startLocalCluster } from './local-cluster.ts';
-import { freePorts, LOCALHOST } from './ports.ts';
+import { LOCALHOST } from './ports.ts';
 
 const SHARDS = 12;
 const KEYS = Array.from({ length: 120 }, (_, number) => `key-${number}`);

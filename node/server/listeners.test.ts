@@ -3,9 +3,9 @@ import type { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
+import { freePort } from '../dev/free-ports.ts';
 import { serverLimits } from './limits.ts';
 import { Listeners } from './listeners.ts';
-import { freePort } from './testing/serve.ts';
 
 const host = '127.0.0.1';
 const callers = 4 * serverLimits.listenersOfThread;

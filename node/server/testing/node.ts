@@ -9,9 +9,9 @@ import { realScheduler } from '@r-db/kubernetes/scheduler.ts';
 import { serveLeasesOnSocket } from '@r-db/leases/channel-socket.ts';
 import { MemoryLeases } from '@r-db/leases/memory.ts';
 import type { LeaseAdmin } from '@r-db/leases/store.ts';
+import { freePort } from '../../dev/free-ports.ts';
 import { makeLeases } from '../../dev/leases.ts';
 import { compileCache } from '../../dev/local-cluster.ts';
-import { freePort } from './serve.ts';
 
 const mainScript = fileURLToPath(new URL('../../main.ts', import.meta.url));
 

@@ -1,17 +1,15 @@
 /** A RESP server in the test's own process: engine, listener, a topology; no Leases, no workers. */
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { shardToSlots } from '@r-db/proto/slots.ts';
 import type { Address, NodeIdentity, Topology } from '../../agent/types.ts';
 import { readSettings } from '../../config/read.ts';
 import type { Settings } from '../../config/schema.ts';
 import { minimalEnvironment } from '../../config/testing/minimal.ts';
+import { freePort } from '../../dev/free-ports.ts';
 import { attachEngine, createArena } from '../../engine/engine.ts';
 import type { Engine } from '../../engine/types.ts';
 import { Batches } from '../../replication/batches.ts';
 import { systemClock } from '../clock.ts';
 import type { Services } from '../context.ts';
-import { checkPorts } from '../ports.ts';
 import { RespServer, type Times } from '../resp-server.ts';
 import { makeStatistics, ProcessStatistics } from '../statistics.ts';
 import { TopologyHolder } from '../topology.ts';
@@ -182,16 +180,4 @@ function identityAt(resp: Address): NodeIdentity {
     },
     version: '0.0.0-test',
   };
-}
-
-/** A port that nobody has now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen({ port: 0, host: '127.0.0.1' });
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (typeof address !== 'object' || address === null) throw new Error('no port');
-  await checkPorts('127.0.0.1', [{ setting: 'RDB_RESP_PORT', port: address.port }]);
-  return address.port;
 }
