@@ -119,7 +119,22 @@ describe('a real cluster', function () {
       RDB_ADDRESSES: addresses.join(),
     });
     expect(code).to.equal(EXIT.ok);
-    const { nodes, shards } = JSON.parse(out) as { nodes: { up: boolean }[]; shards: unknown };
+    const { nodes, shards, lastFailovers } = JSON.parse(out) as {
+      nodes: { up: boolean }[];
+      shards: unknown;
+      lastFailovers: { node: string; cause: string; shards: number }[];
+    };
+    // Of the node that was killed above, with the only copies.
+    const victim = cluster.nodes[1]?.name;
+    const led = Array.from({ length: cluster.shards }, (_, shard) => cluster.shard(shard)).filter(
+      ({ leader }) => leader?.node === victim,
+    ).length;
+    expect(lastFailovers).to.have.length(1);
+    expect(lastFailovers[0]).to.include({
+      node: victim,
+      cause: 'ContainerRestarted',
+      shards: led,
+    });
     expect(shards).to.deep.equal({
       total: cluster.shards,
       led: cluster.shards,

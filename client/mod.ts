@@ -13,6 +13,8 @@
  *
  * @module
  */
+
+export type { LastFailover } from '@r-db/proto/leases.ts';
 export {
   type CallOptions,
   Client,

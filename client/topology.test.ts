@@ -22,6 +22,7 @@ const shard = (number: number, leader: string, epoch = 1n, generation = 1n): Sha
   inSync: [],
   epoch,
   generation,
+  lastFailover: undefined,
 });
 
 const told = (more: Partial<TopologyResponse>): TopologyResponse => ({

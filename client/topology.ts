@@ -1,9 +1,11 @@
 /** Who leads what, as the nodes tell it; the pure part. */
 import type {
+  LastFailover as FailoverInfo,
   NodeInfo,
   ShardInfo,
   TopologyResponse,
 } from '@r-db/proto/generated/rdb/v1/cluster.ts';
+import type { LastFailover } from '@r-db/proto/leases.ts';
 import { formatAddress } from './addresses.ts';
 import type { LeaderAddress } from './errors.ts';
 
@@ -29,6 +31,8 @@ export interface TopologyShard {
   readonly inSync: readonly string[];
   readonly epoch: number;
   readonly generation: number;
+  /** How it last changed its leader without a hand-over; undefined: it never did, or nobody knows. */
+  readonly lastFailover?: LastFailover | undefined;
 }
 
 /** The cluster at one time. */
@@ -144,5 +148,16 @@ function fromShard(shard: ShardInfo): TopologyShard {
     inSync: shard.inSync,
     epoch: Number(shard.epoch),
     generation: Number(shard.generation),
+    ...(shard.lastFailover && { lastFailover: fromFailover(shard.lastFailover) }),
+  };
+}
+
+function fromFailover(told: FailoverInfo): LastFailover {
+  return {
+    node: told.node,
+    cause: told.cause,
+    time: new Date(Number(told.timeMs)).toISOString(),
+    detectionMilliseconds: Number(told.detectionMs),
+    promotionMilliseconds: Number(told.promotionMs),
   };
 }

@@ -1,3 +1,5 @@
+import { FAILOVER_GAP_MS, FAILOVERS_SHOWN_MAX } from '@r-db/proto/limits.ts';
+
 /** Every bound of the operator: unit in the name, the reason beside it, relations asserted below. */
 export const limits = {
   /** Of a cluster's name: the longest suffix, `-shard-1023`, still makes a DNS label of 63. */
@@ -50,13 +52,13 @@ export const limits = {
   /** How long the condition Degraded tells of data that was lost and started again empty. */
   resetToldMs: 600_000,
   /** Takeovers of one node's shards that lie closer together than this are one failover. */
-  failoverGapMs: 30_000,
+  failoverGapMs: FAILOVER_GAP_MS,
   /** A failover is told in an Event once no more shards joined it for so long. */
   failoverSettledMs: 2_000,
   /** Kubernetes forgets Events after an hour: an older failover must not be told a second time. */
   eventAgeMaxMs: 1_800_000,
-  /** Failovers kept in the status; more is history, which metrics keep. */
-  lastFailoversMax: 10,
+  /** Kept in the status. */
+  lastFailoversMax: FAILOVERS_SHOWN_MAX,
   /** Names of nodes, shards or objects that a message lists before it says how many more there are. */
   namesInMessageMax: 8,
   /** metav1.Condition allows 32768 characters. An API server's message can be long. */

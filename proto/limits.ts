@@ -27,3 +27,9 @@ export const ANNOTATION_CHARACTERS_MAX = 16_384;
 
 /** leaseTransitions is an int32 in Kubernetes. At one change a second this lasts 68 years. */
 export const EPOCH_MAX = 2_147_483_647;
+
+/** Milliseconds: takeovers of one node's shards that lie closer together than this are one failover. */
+export const FAILOVER_GAP_MS = 30_000;
+
+/** Failovers that a status shows; more is history, which metrics keep. */
+export const FAILOVERS_SHOWN_MAX = 10;

@@ -1,4 +1,6 @@
 /** Commands about the cluster: status, shards, slots, lead. */
+import { type Failover, groupFailovers } from '@r-db/proto/failovers.ts';
+import { FAILOVERS_SHOWN_MAX } from '@r-db/proto/limits.ts';
 import { keyToShard, keyToSlot } from '@r-db/proto/slots.ts';
 import type { NodeStats, Topology } from '../mod.ts';
 import { toInteger, UsageError } from './arguments.ts';
@@ -9,7 +11,7 @@ import { formatBytes, formatDuration, type Output } from './output.ts';
 
 export const status: ClusterCommand = {
   usage: '',
-  summary: 'show nodes, shards and what they hold',
+  summary: 'show nodes, shards, what they hold, and the last failovers',
   options: {},
   takes: { min: 0, max: 0 },
   run: async (client, { output, timeoutMs }) => {
@@ -138,6 +140,10 @@ function statusJson(topology: Topology, nodes: readonly NodeStatus[], led: numbe
       led,
       inSync: topology.shards.filter(isWhole).length,
     },
+    lastFailovers: lastFailovers(topology).map((failover) => ({
+      ...failover,
+      shards: failover.shards.length,
+    })),
     nodes: nodes.map(({ node, leads, replicas, inSync, stats, problem }) => ({
       name: node.name,
       grpc: node.grpc ?? null,
@@ -201,6 +207,31 @@ function statusText(
     output.line('');
     output.line(output.style('red', `without a leader: shards ${leaderless.join(', ')}`));
   }
+  const failovers = lastFailovers(topology);
+  if (failovers.length === 0) return;
+  output.line('');
+  output.table(
+    ['LAST FAILOVERS', 'CAUSE', 'SHARDS', 'AT', 'DETECTION', 'PROMOTION'],
+    failovers.map((failover) => [
+      failover.node,
+      failover.cause,
+      String(failover.shards.length),
+      failover.lastTime,
+      `${failover.detectionMilliseconds} ms`,
+      `${failover.promotionMilliseconds} ms`,
+    ]),
+    [2, 4, 5],
+  );
+}
+
+/** Newest first. Each shard tells its last one: those that all shards had others after are not there any more. */
+function lastFailovers({ shards }: Topology): Failover[] {
+  const changes = shards.flatMap(({ shard, lastFailover }) =>
+    lastFailover === undefined ? [] : [{ ...lastFailover, shard }],
+  );
+  return groupFailovers(changes)
+    .sort((a, b) => Date.parse(b.lastTime) - Date.parse(a.lastTime))
+    .slice(0, FAILOVERS_SHOWN_MAX);
 }
 
 function memory({ memory: figures }: NodeStats): string {

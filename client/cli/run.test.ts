@@ -178,6 +178,36 @@ describe('rdb', () => {
       ]);
     });
 
+    it('shows the last failovers, newest first', async () => {
+      await using failed = await startFakeCluster();
+      const tell = (shard: number, node: string, timeMs: number): void => {
+        const durations = { detectionMs: BigInt(900 + shard), promotionMs: 40n };
+        failed.failovers.set(shard, {
+          ...{ node, cause: 'LeaderLost', timeMs: BigInt(timeMs) },
+          ...durations,
+        });
+        failed.lead(shard, 0);
+      };
+      tell(1, 'fake-1', Date.UTC(2026, 0, 1));
+      tell(4, 'fake-1', Date.UTC(2026, 0, 1, 0, 0, 1));
+      tell(2, 'fake-2', Date.UTC(2026, 0, 2));
+      const environment = { RDB_ADDRESSES: failed.nodes[0]?.address };
+      const { out } = await rdb(['status'], { environment });
+      expect(out.split('\n').slice(-4)).to.deep.equal([
+        'LAST FAILOVERS  CAUSE       SHARDS  AT                        DETECTION  PROMOTION',
+        'fake-2          LeaderLost       1  2026-01-02T00:00:00.000Z     902 ms      40 ms',
+        'fake-1          LeaderLost       2  2026-01-01T00:00:01.000Z     904 ms      40 ms',
+        '',
+      ]);
+      const status = await rdb(['status', '--output', 'json'], { environment });
+      expect(JSON.parse(status.out).lastFailovers[1]).to.deep.equal({
+        ...{ node: 'fake-1', cause: 'LeaderLost', shards: 2 },
+        firstTime: '2026-01-01T00:00:00.000Z',
+        lastTime: '2026-01-01T00:00:01.000Z',
+        ...{ detectionMilliseconds: 904, promotionMilliseconds: 40 },
+      });
+    });
+
     it('shows what is wrong, and says so by its exit code', async () => {
       await using broken = await startFakeCluster();
       broken.lead(5, undefined);

@@ -16,6 +16,7 @@ import { Status } from '@r-db/proto/generated/google/rpc/status.ts';
 import {
   type ClusterServer,
   ClusterService,
+  type LastFailover,
   type ShardInfo,
   type TopologyRequest,
   type TopologyResponse,
@@ -73,6 +74,8 @@ export interface FakeCluster extends AsyncDisposable {
   readonly nodes: readonly FakeNode[];
   /** Changes the leader of a shard (undefined: none) and tells it to those who follow the topology. */
   lead(shard: number, node: number | undefined): void;
+  /** What is told from the next change of the shard's leader on. */
+  readonly failovers: Map<number, LastFailover>;
   /** The same, but nobody is told: clients learn it from NOT_LEADER. */
   leadSilently(shard: number, node: number | undefined): void;
   /** Shards forget what sessions wrote; unknown ones that started before this time are ended. */
@@ -96,6 +99,7 @@ class Cluster implements FakeCluster {
   readonly nodes: Node[] = [];
   readonly leaders: (number | undefined)[] = [];
   readonly epochs: number[] = [];
+  readonly failovers = new Map<number, LastFailover>();
   readonly data: FakeShard[];
   readonly retriesOnce: boolean;
   version = 0;
@@ -404,6 +408,7 @@ class Node implements FakeNode {
       inSync: names,
       epoch: BigInt(this.#cluster.epochs[shard] ?? 0),
       generation: 1n,
+      lastFailover: this.#cluster.failovers.get(shard),
     };
   }
 }

@@ -80,6 +80,15 @@ describe('topology', () => {
     expect(first?.followers).to.deep.equal(['demo-0', 'demo-2']);
   });
 
+  it('tells how a shard last changed its leader', () => {
+    const lastFailover = {
+      ...{ node: 'demo-2', cause: 'LeaderLost', time: '2026-01-01T00:00:00.000Z' },
+      ...{ detectionMilliseconds: 900, promotionMilliseconds: 40 },
+    };
+    const { shards } = derive([shard('demo-0'), { ...shard('demo-0'), lastFailover }], {});
+    expect(shards.map((one) => one.lastFailover)).to.deep.equal([undefined, lastFailover]);
+  });
+
   it('gives a node the same ID always, and another in another cluster', () => {
     expect(nodeId('cluster', 'demo-0')).to.match(/^[0-9a-f]{40}$/);
     expect(nodeId('cluster', 'demo-0')).to.equal(nodeId('cluster', 'demo-0'));

@@ -45,6 +45,7 @@ function deriveShard({ shards, shardLeases }: TopologyInput, shard: number): Top
     inSync: [...new Set(inSync)],
     epoch: lease?.epoch ?? 0,
     generation: lease?.generation ?? 0,
+    ...(lease?.lastFailover && { lastFailover: lease.lastFailover }),
   };
 }
 

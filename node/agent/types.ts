@@ -8,6 +8,8 @@
  * Its LeaseStore is the main thread's, over a MessagePort (leases/channel.ts).
  */
 
+import type { LastFailover } from '@r-db/proto/leases.ts';
+
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -55,6 +57,8 @@ export interface TopologyShard {
   readonly inSync: readonly string[];
   readonly epoch: number;
   readonly generation: number;
+  /** Undefined: none is known. */
+  readonly lastFailover?: LastFailover | undefined;
 }
 
 export interface Topology {

@@ -3,7 +3,7 @@
  * them. Each Lease remembers its last one, the status the last few of all. Those that lost data are told by the
  * generations that rose (told.ts).
  */
-import type { LastFailover } from '@r-db/proto/leases.ts';
+import { groupFailovers } from '@r-db/proto/failovers.ts';
 import { limits } from '../limits.ts';
 import type { Observed } from '../observe.ts';
 import type { Failover } from '../resource.ts';
@@ -15,27 +15,21 @@ export interface FailoverGroup {
   readonly shards: readonly number[];
 }
 
-interface Change extends LastFailover {
-  readonly shard: number;
-}
-
-/** In the order of their times. Takeovers of one node's shards in short succession are one. */
+/** In the order of their times. */
 export function findFailovers(seen: Observed): FailoverGroup[] {
-  const changes = [...seen.shards]
-    .flatMap(([shard, { content }]): Change[] => {
-      const last = content?.lastFailover;
-      return last === undefined || isLoss(last.cause) ? [] : [{ ...last, shard }];
-    })
-    .sort((left, right) => Date.parse(left.time) - Date.parse(right.time));
-  const groups: Change[][] = [];
-  for (const change of changes) {
-    const group = groups.findLast(([first]) => isSameFault(first, change));
-    const last = group?.at(-1);
-    const near = last !== undefined && apartMs(last.time, change.time) <= limits.failoverGapMs;
-    if (group !== undefined && near) group.push(change);
-    else groups.push([change]);
-  }
-  return groups.map(groupOf);
+  const changes = [...seen.shards].flatMap(([shard, { content }]) => {
+    const last = content?.lastFailover;
+    return last === undefined || isLoss(last.cause) ? [] : [{ ...last, shard }];
+  });
+  return groupFailovers(changes).map(({ shards, ...failover }) => ({
+    failover: {
+      ...failover,
+      shards: shards.length,
+      detectionMilliseconds: Math.round(failover.detectionMilliseconds),
+      promotionMilliseconds: Math.round(failover.promotionMilliseconds),
+    },
+    shards,
+  }));
 }
 
 /** New ones joined to those in the status that they belong to; newest first, bounded. */
@@ -80,37 +74,13 @@ export function joined(left: Failover, right: Failover, shards: number): Failove
   };
 }
 
-function groupOf(changes: readonly Change[]): FailoverGroup {
-  const [failover] = changes
-    .map(failoverOf)
-    .reduce<Failover[]>(
-      ([sum], one) => [sum === undefined ? one : joined(sum, one, sum.shards + 1)],
-      [],
-    );
-  if (failover === undefined) throw new Error('a failover of no shard');
-  return { failover, shards: changes.map(({ shard }) => shard) };
-}
-
-function failoverOf(change: Change): Failover {
-  const { node, cause, time, detectionMilliseconds, promotionMilliseconds } = change;
-  return {
-    node,
-    cause,
-    shards: 1,
-    firstTime: time,
-    lastTime: time,
-    detectionMilliseconds: Math.round(detectionMilliseconds),
-    promotionMilliseconds: Math.round(promotionMilliseconds),
-  };
-}
-
 interface Fault {
   readonly node: string;
   readonly cause: string;
 }
 
-function isSameFault(left: Fault | undefined, right: Fault): boolean {
-  return left?.node === right.node && left.cause === right.cause;
+function isSameFault(left: Fault, right: Fault): boolean {
+  return left.node === right.node && left.cause === right.cause;
 }
 
 /** From one to another; negative if that is before it. */

@@ -67,6 +67,22 @@ describe('Cluster over gRPC', () => {
     const { nodes, ...rest } = topologyOf(4, ['test-0', 'test-1', '', 'test-1'], 4);
     harness.setTopology({ ...rest, nodes: nodes.filter(({ name }) => name !== 'test-1') });
     expect(await next()).to.deep.include({ removedNodes: ['test-1'], shards: [], nodes: [] });
+
+    const { shards, ...others } = topologyOf(4, ['test-0', 'test-1', '', 'test-1'], 5);
+    const lastFailover = {
+      ...{ node: 'test-1', cause: 'LeaderLost', time: '2026-01-01T00:00:00.000Z' },
+      ...{ detectionMilliseconds: 900.4, promotionMilliseconds: 40 },
+    };
+    harness.setTopology({
+      ...others,
+      shards: shards.map((one) => (one.shard === 3 ? { ...one, lastFailover } : one)),
+    });
+    const changed = (await next()).shards;
+    expect(changed.map(({ shard }) => shard)).to.deep.equal([3]);
+    expect(changed[0]?.lastFailover).to.deep.equal({
+      ...{ node: 'test-1', cause: 'LeaderLost', timeMs: BigInt(Date.UTC(2026, 0, 1)) },
+      ...{ detectionMs: 900n, promotionMs: 40n },
+    });
     stream.cancel();
   });
 

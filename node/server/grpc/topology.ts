@@ -1,9 +1,11 @@
 /** Topology as messages: everything first, then what changed. */
 import type {
+  LastFailover as FailoverInfo,
   NodeInfo,
   ShardInfo,
   TopologyResponse,
 } from '@r-db/proto/generated/rdb/v1/cluster.ts';
+import type { LastFailover } from '@r-db/proto/leases.ts';
 import type { Topology, TopologyNode, TopologyShard } from '../../agent/types.ts';
 import type { GrpcContext } from './context.ts';
 
@@ -67,6 +69,17 @@ function shardInfo(shard: TopologyShard): ShardInfo {
     inSync: [...shard.inSync],
     epoch: BigInt(shard.epoch),
     generation: BigInt(shard.generation),
+    lastFailover: shard.lastFailover && failoverInfo(shard.lastFailover),
+  };
+}
+
+function failoverInfo(failover: LastFailover): FailoverInfo {
+  return {
+    node: failover.node,
+    cause: failover.cause,
+    timeMs: BigInt(Date.parse(failover.time)),
+    detectionMs: BigInt(Math.round(failover.detectionMilliseconds)),
+    promotionMs: BigInt(Math.round(failover.promotionMilliseconds)),
   };
 }
 
@@ -76,6 +89,7 @@ function sameShard(a: TopologyShard, b: TopologyShard | undefined): boolean {
     a.leader === b.leader &&
     a.epoch === b.epoch &&
     a.generation === b.generation &&
+    a.lastFailover?.time === b.lastFailover?.time &&
     sameList(a.followers, b.followers) &&
     sameList(a.inSync, b.inSync)
   );
