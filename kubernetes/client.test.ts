@@ -124,7 +124,7 @@ describe('KubernetesClient', () => {
   it('gives up at the deadline: the effect is unknown once the request was sent', async () => {
     await api.setOutage('frozen');
     const object = { metadata: place };
-    const error = await failure(client.create(ConfigMap, object, { timeoutMs: 30 }));
+    const error = await failure(client.create(ConfigMap, object, { timeoutMs: 300 }));
     expect(error).to.include({ effect: 'unknown', reason: 'Timeout', status: undefined });
     expect(error.message).to.contain(
       'POST /api/v1/namespaces/default/configmaps: no answer in time',

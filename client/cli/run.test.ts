@@ -345,7 +345,7 @@ describe('rdb', () => {
       cluster
         .leaderOf('u')
         .faults.push(...new Array<'OUTCOME_UNKNOWN'>(99).fill('OUTCOME_UNKNOWN'));
-      const ran = await rdb(['set', 'u', '1', '--timeout-ms', '100']);
+      const ran = await rdb(['set', 'u', '1', '--timeout-ms', '500']);
       expect(ran).to.include({ code: EXIT.unknown, out: '' });
       cluster.leaderOf('u').faults.length = 0;
     });
