@@ -29,7 +29,7 @@ export interface BatchesOptions {
 export class Batches {
   readonly #options: BatchesOptions;
   /** By shard. */
-  readonly #waiting: Waiting[][] = [];
+  readonly #waiting: (readonly Waiting[])[] = [];
 
   constructor(options: BatchesOptions) {
     this.#options = options;
@@ -64,17 +64,17 @@ export class Batches {
   resolve(shard: number, batch: number, outcome: Outcome): void {
     const waiting = this.#waiting[shard];
     if (waiting === undefined) return;
-    const index = waiting.findIndex((one) => one.batch === batch);
-    const resolved = waiting[index];
+    const resolved = waiting.find((one) => one.batch === batch);
     if (resolved === undefined) return;
-    if (waiting.length === 1) waiting.length = 0;
-    else waiting.splice(index, 1);
+    this.#waiting[shard] =
+      waiting.length === 1 ? nobody : waiting.filter((one) => one !== resolved);
     for (const holder of resolved.holders) holder.resolved(outcome);
   }
 
   /** Batches of the shard that nothing more will be heard of. */
   abandon(shard: number): void {
-    const waiting = this.#waiting[shard]?.splice(0) ?? [];
+    const waiting = this.#waiting[shard] ?? nobody;
+    this.#waiting[shard] = nobody;
     for (const { holders } of waiting) {
       for (const holder of holders) holder.resolved('unknown');
     }
@@ -91,19 +91,21 @@ export class Batches {
   }
 
   #wait(shard: number, batch: number, holder: Holder): void {
-    const waiting = this.#waitingFor(shard);
+    // Without gaps: shards are few, and a look-up comes with every write.
+    while (this.#waiting.length <= shard) this.#waiting.push(nobody);
+    const waiting = this.#waiting[shard] as readonly Waiting[];
+    if (waiting.length === 0) {
+      this.#waiting[shard] = [{ batch, holders: [holder] }];
+      return;
+    }
     // More than one where the home's word on the one before is still under way to this thread.
-    const same = waiting.length === 0 ? undefined : waiting.find((one) => one.batch === batch);
-    if (same === undefined) waiting.push({ batch, holders: [holder] });
+    const same = waiting.find((one) => one.batch === batch);
+    if (same === undefined) this.#waiting[shard] = [...waiting, { batch, holders: [holder] }];
     else same.holders.push(holder);
   }
-
-  #waitingFor(shard: number): Waiting[] {
-    // Without gaps: shards are few, and a look-up comes with every write.
-    while (this.#waiting.length <= shard) this.#waiting.push([]);
-    return this.#waiting[shard] as Waiting[];
-  }
 }
+
+const nobody: readonly Waiting[] = [];
 
 /** Whether the shard stands again behind `index`. */
 function standsAgain({ count, shards }: Gathered, index: number): boolean {

@@ -52,7 +52,11 @@ export class ReplicaData {
   }
 
   apply(entries: readonly LogEntry[]): boolean {
-    const effects = entries.map(({ content }) => engineOf(content));
+    const [first] = entries;
+    const effects =
+      first !== undefined && entries.length === 1
+        ? [engineOf(first.content)]
+        : entries.map(({ content }) => engineOf(content));
     if (!this.options.engine.apply(this.options.shard, effects)) return false;
     for (const { content } of entries) this.sessions.apply(content);
     this.options.reserve.release(this.options.shard);

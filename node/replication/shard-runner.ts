@@ -168,25 +168,25 @@ export class ShardRunner {
   #run(first?: Input, given?: Input): void {
     if (this.#closed) return;
     this.#running = true;
+    let quiet = first?.kind === 'message';
     try {
       if (first !== undefined) {
         if (given !== undefined && given !== first) this.#inputs.push(given);
-        this.#effects = this.core.step(first, this.#options.scheduler.nowMs());
-        this.#next = 0;
+        quiet = this.#step(first) && quiet;
       }
       while (this.#carryOut()) {
         const next = this.#nextInput();
         if (next === undefined) break;
-        this.#effects = this.core.step(next, this.#options.scheduler.nowMs());
-        this.#next = 0;
+        quiet = this.#step(next) && quiet;
       }
     } finally {
       this.#running = false;
     }
     if (this.#closed) return;
     if (!this.#leads) this.#showFreshness();
-    this.#options.wakes.at(this.shard, this.core.wakeAtMs);
     const { looks } = this.core;
+    // What a member says, while others are still to say it, moves no moment but to a later one.
+    if (!quiet || looks !== this.#looks) this.#options.wakes.at(this.shard, this.core.wakeAtMs);
     if (looks === this.#looks && this.#events.length === 0) {
       if (this.unsealed) this.#options.onUnsealed(this);
       return;
@@ -198,6 +198,13 @@ export class ShardRunner {
     const events = this.#events;
     if (events.length > 0) this.#events = [];
     this.#options.onChange(this, events.length > 0 ? events : nothingTold);
+  }
+
+  /** False: there is something to do. */
+  #step(input: Input): boolean {
+    this.#effects = this.core.step(input, this.#options.scheduler.nowMs());
+    this.#next = 0;
+    return this.#effects.length === 0;
   }
 
   /**

@@ -18,7 +18,7 @@ import { grow, shrink } from './membership.ts';
 import { commit, findTargets, replicate } from './replicate.ts';
 import { publish } from './serving.ts';
 import { continueShutdown, finishShutdown, isIdle, release } from './shutdown.ts';
-import type { Intent, State } from './state.ts';
+import { emit, type Intent, type State } from './state.ts';
 import { isAwaited } from './staying.ts';
 import { rulesDueMs } from './timers.ts';
 
@@ -117,7 +117,7 @@ function request(state: State, intent: Intent | undefined): void {
   const write = tracker.write(intent.base, intent.edit);
   // A leader's reads and writes stop before what may end or widen its leadership is sent.
   if (state.leadership !== undefined) publish(state);
-  state.effects.push(write);
+  emit(state, write);
 }
 
 /**
@@ -136,8 +136,8 @@ function recheck(state: State): void {
 }
 
 function readIfDue(state: State, orAny = false): void {
-  const { tracker, reads, effects, nowMs } = state;
+  const { tracker, reads, nowMs } = state;
   if (reads.dueMs > nowMs) return;
   state.recheckAtMs = undefined;
-  effects.push(tracker.read(orAny));
+  emit(state, tracker.read(orAny));
 }

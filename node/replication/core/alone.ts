@@ -8,7 +8,7 @@
 
 import { nodeOf } from './identity.ts';
 import { inSyncSets } from './in-sync.ts';
-import type { Leadership, State } from './state.ts';
+import { emit, type Leadership, type State } from './state.ts';
 
 /** Begins or ends it. The end is published before anything is replicated. */
 export function followAlone(state: State): void {
@@ -21,7 +21,7 @@ export function followAlone(state: State): void {
   if (alone) return;
   if (serving.role === 'leader') {
     state.serving = { ...serving, alone };
-    state.effects.push({ kind: 'publish', serving: state.serving });
+    emit(state, { kind: 'publish', serving: state.serving });
   }
   endAlone(state, leadership);
 }

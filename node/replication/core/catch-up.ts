@@ -13,6 +13,7 @@ import type { Input } from './io.ts';
 import { limits } from './limits.ts';
 import type { MessageBody } from './messages.ts';
 import {
+  emit,
   type Leadership,
   type Progress,
   promiseMs,
@@ -126,5 +127,5 @@ function beginSnapshot(state: State, progress: Progress): void {
 }
 
 function askForCut(state: State, to: Incarnation, snapshot: number): void {
-  state.effects.push({ kind: 'take-cut', to, snapshot });
+  emit(state, { kind: 'take-cut', to, snapshot });
 }

@@ -97,7 +97,15 @@ import { type Position, start } from './position.ts';
 import { givePromise, takePromise, voidPromises } from './promises.ts';
 import { takeWrite } from './replicate.ts';
 import { beginShutdown, countForbidden, countMissing } from './shutdown.ts';
-import { type CoreOptions, epochSeen, type Leadership, type State, tell } from './state.ts';
+import {
+  type CoreOptions,
+  emit,
+  epochSeen,
+  type Leadership,
+  noEffects,
+  type State,
+  tell,
+} from './state.ts';
 import { freeBytesMin, type KnownReplica, knownReplicas } from './statistics.ts';
 import { otherLeader } from './successor.ts';
 import { wakeAtMs } from './timers.ts';
@@ -109,11 +117,11 @@ export class ShardCore {
   constructor(options: CoreOptions) {
     const random = seededRandom(options.seed);
     const tell = (effect: Effect): void => {
-      this.#state.effects.push(effect);
+      emit(this.#state, effect);
     };
     this.#state = {
       options,
-      effects: [],
+      effects: noEffects,
       tracker: new LeaseTracker(tell, rereadCause(options)),
       reads: new Backoff(random),
       writes: new Backoff(random),
@@ -166,8 +174,7 @@ export class ShardCore {
     take(state, input);
     advance(state);
     const { effects } = state;
-    if (effects.length === 0) return none;
-    state.effects = [];
+    state.effects = noEffects;
     return effects;
   }
 
@@ -261,8 +268,6 @@ export class ShardCore {
     return { generation: whole ? data.generation : undefined, epoch: epochSeen(this.#state) };
   }
 }
-
-const none: readonly Effect[] = [];
 
 function take(state: State, input: Input): void {
   switch (input.kind) {

@@ -1,7 +1,7 @@
 /** When this node's copy is made, kept and dropped. */
 
 import { type Generation, nodeOf } from './identity.ts';
-import type { Data, Intent, State } from './state.ts';
+import { type Data, emit, type Intent, type State } from './state.ts';
 
 /**
  * Drops a copy that nothing needs: of an older generation (rule 15), or outside the in-sync set and
@@ -13,7 +13,7 @@ export function dropUnneeded(state: State, intent: Intent | undefined): void {
   // Of an older generation: its messages are refused from now on.
   if (data.generation < (state.tracker.current?.generation ?? 0)) state.following = undefined;
   state.data = { kind: 'dropping' };
-  state.effects.push({ kind: 'drop-data', generation: data.generation });
+  emit(state, { kind: 'drop-data', generation: data.generation });
 }
 
 /** Whether the copy is there; if not, makes it unless an older one is still going. */
@@ -22,7 +22,7 @@ export function provide(state: State, generation: Generation): boolean {
   if (data.kind === 'present' && data.generation === generation) return true;
   if (data.kind === 'absent' && state.writes.dueMs <= state.nowMs) {
     state.data = { kind: 'creating', generation };
-    state.effects.push({ kind: 'create-data', generation });
+    emit(state, { kind: 'create-data', generation });
   }
   return false;
 }

@@ -15,7 +15,7 @@ import { stepDown } from './leadership.ts';
 import type { MessageBody } from './messages.ts';
 import { type LogEntry, start } from './position.ts';
 import { acknowledged } from './replicate.ts';
-import { epochSeen, type Following, holdsCopy, isBroken, type State, send } from './state.ts';
+import { emit, epochSeen, type Following, holdsCopy, isBroken, type State, send } from './state.ts';
 
 type Told = Extract<Input, { kind: 'message' }>;
 
@@ -89,14 +89,14 @@ function follow(state: State, told: Told): void {
         full = noMemory === true;
         if (full) break;
         following.snapshot = { ...following.snapshot, cuts: body.index + 1 };
-        state.effects.push({ kind: 'install-cut', cut: body.cut });
+        emit(state, { kind: 'install-cut', cut: body.cut });
       }
       break;
     case 'snapshot-end':
       if (following.snapshot?.number === body.snapshot && following.snapshot.cuts === body.cuts) {
         // Once: when it comes again, entries after it are in the table already.
         if (!state.complete) {
-          state.effects.push({ kind: 'end-snapshot', sessions: body.sessions });
+          emit(state, { kind: 'end-snapshot', sessions: body.sessions });
         }
         state.complete = true;
         state.changed = true;
@@ -113,7 +113,7 @@ function followingOf(state: State, leader: Incarnation, epoch: Epoch): Following
     // Half a snapshot of another leader is worth nothing.
     state.log.reset(start);
     state.fresh = unknown();
-    state.effects.push({ kind: 'begin-snapshot', from: start });
+    emit(state, { kind: 'begin-snapshot', from: start });
     state.complete = true;
   }
   const following: Following = {
@@ -160,14 +160,14 @@ function beginSnapshot(
   state.changed = true;
   state.log.reset(from);
   following.reconciledTo = from.sequence;
-  state.effects.push({ kind: 'begin-snapshot', from });
+  emit(state, { kind: 'begin-snapshot', from });
 }
 
 function applyCommitted(state: State, { committed, reconciledTo }: Following): void {
   const { log } = state;
   const known = isBroken(state, 'commit-unreconciled') ? log.last.sequence : (reconciledTo ?? 0);
   const entries = log.apply(Math.min(committed, known));
-  if (entries.length > 0) state.effects.push({ kind: 'apply', entries });
+  if (entries.length > 0) emit(state, { kind: 'apply', entries });
 }
 
 function acknowledge(

@@ -17,6 +17,7 @@ import { isUp } from './replicate.ts';
 import { publish } from './serving.ts';
 import {
   type AwaitedSuccessor,
+  emit,
   type Intent,
   isBroken,
   type Leadership,
@@ -35,7 +36,7 @@ export function startHandOver(state: State, to: Incarnation): boolean {
   // Nobody begins a write any more; what was executed before is awaited.
   publish(state);
   state.stopsOut++;
-  state.effects.push({ kind: 'stop-writes' });
+  emit(state, { kind: 'stop-writes' });
   return true;
 }
 

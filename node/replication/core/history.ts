@@ -50,7 +50,7 @@ export class History {
     const segment = this.#segmentFor(sequence, content.length);
     const { count } = segment;
     const from = endOf(segment, count - 1);
-    copy(content, segment.bytes, from);
+    segment.bytes.set(content, from);
     segment.epochs[count] = epoch;
     segment.checksums[count] = checksum;
     segment.ends[count] = from + content.length;
@@ -130,13 +130,3 @@ const bytesOf = (contentBytes: number): number => contentBytes + limits.entryByt
 /** Of the entry at `index`; -1: where the first one begins. */
 const endOf = ({ ends }: Segment, index: number): number =>
   index < 0 ? 0 : (ends[index] as number);
-
-function copy(from: Uint8Array, to: Uint8Array, at: number): void {
-  const { length } = from;
-  if (length > limits.loopCopyBytesMax) {
-    to.set(from, at);
-    return;
-  }
-  // A call of `set` costs more than so few bytes.
-  for (let index = 0; index < length; index++) to[at + index] = from[index] as number;
-}

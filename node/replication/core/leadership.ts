@@ -11,7 +11,7 @@ import { keepFreshness } from './freshness.ts';
 import { awaitSuccessor, tellSuccessor } from './hand-over.ts';
 import type { LeadCause, StepDownReason } from './io.ts';
 import type { CurrentLease } from './lease.ts';
-import { holdsCopy, isBroken, type Leadership, type State, tell } from './state.ts';
+import { emit, holdsCopy, isBroken, type Leadership, type State, tell } from './state.ts';
 import { isSomebodyToCome } from './staying.ts';
 
 export function followLease(state: State): void {
@@ -43,10 +43,10 @@ export function stepDown(state: State, leadership: Leadership, reason: StepDownR
   state.successorAwaited = hasSuccessor ? awaitSuccessor(state) : undefined;
   // Whether it is awaited at all, the end of this step says.
   state.serving = { role: hasSuccessor ? 'starting' : 'elsewhere' };
-  state.effects.push({ kind: 'publish', serving: state.serving });
+  emit(state, { kind: 'publish', serving: state.serving });
   if (leadership.alone) endAlone(state, leadership);
   // The batch stays in the log as pending: the next leader may have it, and commit it.
-  if (leadership.batchTo !== undefined) state.effects.push({ kind: 'roll-back', taken: true });
+  if (leadership.batchTo !== undefined) emit(state, { kind: 'roll-back', taken: true });
 }
 
 function endOf(
@@ -85,7 +85,7 @@ function takeOver(state: State, lease: CurrentLease): void {
   if (isBroken(state, 'take-over-drops-pending')) log.dropPending();
   if (isBroken(state, 'take-over-trusts-pending')) {
     const entries = log.apply(log.last.sequence);
-    if (entries.length > 0) state.effects.push({ kind: 'apply', entries });
+    if (entries.length > 0) emit(state, { kind: 'apply', entries });
   }
   state.following = undefined;
   state.leadership = {
@@ -94,6 +94,7 @@ function takeOver(state: State, lease: CurrentLease): void {
     sinceMs: state.nowMs,
     inheritedTo: log.last.sequence,
     progress: new Map(),
+    members: undefined,
     targets: [],
     alone: false,
     almostAlone: false,

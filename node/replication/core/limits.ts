@@ -60,7 +60,7 @@ export const limits = {
    * they apply later, and a shard that is busy now and then has more to replicate again after a crash. Shorter: on a
    * busy node, where a shard's batches are some milliseconds apart, each costs two more messages.
    */
-  commitHeldMs: 20,
+  commitHeldMs: 40,
   /** Milliseconds in sync before the first of the assignment gets the leadership back. */
   preferredAfterMs: 30_000,
   /** Bytes of applied entries kept for followers where nothing is configured. */
@@ -83,8 +83,6 @@ export const limits = {
   segmentEntries: 1_024,
   /** Room of a segment for each of its entries; longer ones fill it sooner. */
   segmentEntryBytes: 64,
-  /** Up to this length a loop copies faster than a call. */
-  loopCopyBytesMax: 64,
   /** Bytes of entries in one message, but for its last entry: keeps frames from growing with the lag. */
   messageBytesMax: 256 * 1024,
 } as const;

@@ -64,6 +64,8 @@ export class Log {
   /** Entries after a position that this log reaches: whole ones up to the bound of a message. */
   after(position: Position): readonly LogEntry[] {
     const last = this.last.sequence;
+    // As nearly always.
+    if (position.sequence + 1 === last) return [this.#entry(last)];
     const entries: LogEntry[] = [];
     let bytes = 0;
     for (let at = position.sequence + 1; at <= last && bytes < limits.messageBytesMax; at++) {
@@ -98,7 +100,9 @@ export class Log {
     if (entry.sequence !== this.last.sequence + 1) {
       throw new InvariantError(`a gap before ${text(entry)}`);
     }
-    this.#pending.push(entry);
+    // An array that grows takes room for seventeen.
+    if (this.#pending.length === 0) this.#pending = [entry];
+    else this.#pending.push(entry);
   }
 
   /** Everything up to `sequence` is committed. Returns what is newly so. */

@@ -12,7 +12,7 @@ import type { Incarnation } from './identity.ts';
 import { inSyncSets, promiseSet } from './in-sync.ts';
 import type { Input } from './io.ts';
 import type { LedShard } from './messages.ts';
-import { epochSeen, holdsCopy, isBroken, type State } from './state.ts';
+import { emit, epochSeen, holdsCopy, isBroken, type State } from './state.ts';
 
 /** Gives `from` a promise until then, by this node's clock, or says why not. */
 export function givePromise(state: State, row: LedShard, untilMs: number): Refused | undefined {
@@ -61,7 +61,7 @@ export function voidPromises(state: State): void {
   if (state.serving.role === 'leader' && !state.serving.alone) {
     const readUntilMs = promisedUntilMs(state, promiseSet(state));
     state.serving = { ...state.serving, readUntilMs };
-    state.effects.push({ kind: 'publish', serving: state.serving });
+    emit(state, { kind: 'publish', serving: state.serving });
   }
   state.fresh = unknown();
 }

@@ -12,9 +12,12 @@ import { type Incarnation, nodeOf } from './identity.ts';
 import { commitSet, enoughInSync, inSyncSets } from './in-sync.ts';
 import type { Input } from './io.ts';
 import { limits } from './limits.ts';
+import type { Log } from './log.ts';
 import type { MessageBody } from './messages.ts';
 import { samePosition } from './position.ts';
 import {
+  emit,
+  type InSyncSets,
   isBroken,
   type Leadership,
   type Progress,
@@ -46,7 +49,7 @@ export function takeWrite(
 ): void {
   const { leadership, log } = state;
   if (leadership?.epoch !== executedIn || !mayTake(state, leadership)) {
-    state.effects.push({ kind: 'roll-back', taken: false });
+    emit(state, { kind: 'roll-back', taken: false });
     return;
   }
   assert(leadership.batchTo === undefined, 'a batch was given while one is out');
@@ -105,7 +108,7 @@ function count(state: State, progress: Progress, body: Acknowledgement): void {
 
 /** Commits what is out, if everybody who counts has it. */
 export function commit(state: State): void {
-  const { leadership, log, effects } = state;
+  const { leadership, log } = state;
   if (leadership === undefined || !log.hasPending) return;
   const { sequence } = log.last;
   const own = sequence > leadership.inheritedTo;
@@ -115,8 +118,8 @@ export function commit(state: State): void {
   leadership.batchTo = undefined;
   if (!own || leadership.handOver !== undefined) state.changed = true;
   if (leadership.almostAlone && !leadership.alone) state.changed = true;
-  if (own) effects.push({ kind: 'commit', sequence });
-  else effects.push({ kind: 'apply', entries });
+  if (own) emit(state, { kind: 'commit', sequence });
+  else emit(state, { kind: 'apply', entries });
   leadership.commitDueMs ??= commitDueMs(state.nowMs);
 }
 
@@ -144,16 +147,32 @@ function tellCommitted(state: State, leadership: Leadership, dueMs: number): voi
   if (isDue || !waiting) leadership.commitDueMs = undefined;
 }
 
-function isHeldByAll(state: State, { progress }: Leadership, sequence: number): boolean {
-  const needed = commitSet(state);
-  if (state.options.replication.broken === undefined) {
-    for (const member of needed) {
-      if (member === state.options.self) continue;
-      const held = progress.get(member)?.held;
-      if (held === undefined || held < sequence) return false;
-    }
-    return needed.size > 0;
+function isHeldByAll(state: State, leadership: Leadership, sequence: number): boolean {
+  if (state.options.replication.broken !== undefined) {
+    return isHeldByBrokenRules(state, leadership, sequence);
   }
+  const sets = inSyncSets(state);
+  for (const member of membersOf(state, leadership, sets)) {
+    if (member?.held === undefined || member.held < sequence) return false;
+  }
+  return sets.maximal.size > 0;
+}
+
+/** What is known of everybody else who may be in the set: looked up once, for it is asked with every acknowledgement. */
+function membersOf(
+  { options }: State,
+  leadership: Leadership,
+  of: InSyncSets,
+): readonly (Progress | undefined)[] {
+  if (leadership.members?.of !== of) {
+    const others = [...of.maximal].filter((member) => member !== options.self);
+    leadership.members = { of, progress: others.map((one) => leadership.progress.get(one)) };
+  }
+  return leadership.members.progress;
+}
+
+function isHeldByBrokenRules(state: State, { progress }: Leadership, sequence: number): boolean {
+  const needed = commitSet(state);
   let holding = 0;
   for (const member of needed) {
     const held = member === state.options.self ? sequence : progress.get(member)?.held;
@@ -168,9 +187,10 @@ export function replicate(state: State): void {
   const { leadership } = state;
   if (leadership === undefined) return;
   let before: EntriesBody | undefined;
+  const { nowMs, log } = state;
   for (const { to, progress } of leadership.targets) {
+    if (nowMs < progress.resendAtMs && standsAtEnd(log, progress)) continue;
     if (!isWanting(state, progress)) continue;
-    const { nowMs, log } = state;
     const reached = progress.from === undefined || log.reaches(progress.from);
     // Each has its own time: a cut is large, and entries come with every batch.
     if (nowMs >= (progress.snapshot?.resendAtMs ?? (reached ? Number.POSITIVE_INFINITY : nowMs))) {
@@ -213,6 +233,10 @@ export function isWanting({ log }: State, progress: Progress): boolean {
   return progress.held < log.last.sequence || progress.applied < log.applied.sequence;
 }
 
+/** As nearly always: it holds all that there is, and nothing else is under way to it. */
+const standsAtEnd = (log: Log, { from, snapshot }: Progress): boolean =>
+  from !== undefined && snapshot === undefined && samePosition(from, log.last);
+
 /** Whether there are entries to send, and none out: one message at a time for each replica. */
 function isNew({ log }: State, { from, sentTo }: Progress): boolean {
   if (sentTo < 0) return true;
@@ -223,6 +247,7 @@ function isNew({ log }: State, { from, sentTo }: Progress): boolean {
 export function findTargets(state: State): void {
   const { leadership } = state;
   if (leadership === undefined) return;
+  leadership.members = undefined;
   const wanted = wantedTargets(state, leadership);
   const { maximal } = inSyncSets(state);
   const targets: Target[] = [];

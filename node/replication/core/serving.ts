@@ -5,7 +5,7 @@ import { enoughInSync } from './in-sync.ts';
 import type { CoreServing } from './io.ts';
 import { readUntilMs } from './reads.ts';
 import { hasInherited, mayWrite } from './replicate.ts';
-import { isBroken, type State } from './state.ts';
+import { emit, isBroken, type State } from './state.ts';
 import { isSuccessorAwaited } from './successor.ts';
 
 /** Brings the control block up to date with the state. */
@@ -14,7 +14,7 @@ export function publish(state: State): void {
   if (isSame(wanted, state.serving)) return;
   keepFreshness(state);
   state.serving = wanted;
-  state.effects.push({ kind: 'publish', serving: wanted });
+  emit(state, { kind: 'publish', serving: wanted });
 }
 
 function isSame(a: CoreServing, b: CoreServing): boolean {

@@ -50,6 +50,10 @@ export interface Leadership {
   readonly inheritedTo: number;
   /** What is known of each other replica. Starts empty: earlier acknowledgements and promises count for nothing. */
   readonly progress: Map<Incarnation, Progress>;
+  /** Of these, as last looked up, whoever else may be in the set; undefined within: nothing is known of one. */
+  members:
+    | { readonly of: InSyncSets; readonly progress: readonly (Progress | undefined)[] }
+    | undefined;
   /** Of these, who is connected and to be kept up to date. */
   targets: readonly Target[];
   /** Nobody else is to have a copy: the engine commits by itself (alone.ts). */
@@ -173,7 +177,7 @@ export interface State {
   readonly tracker: LeaseTracker;
   readonly reads: Backoff;
   readonly writes: Backoff;
-  effects: Effect[];
+  effects: readonly Effect[];
   nowMs: number;
   /** How often all rules were looked at. */
   looks: number;
@@ -242,8 +246,18 @@ export interface State {
   stoppedTold: boolean;
 }
 
+export const noEffects: readonly Effect[] = [];
+
+/** Adds to what the shell must do. Nearly always that is one or two, and an array that grows takes room for seventeen. */
+export function emit(state: State, effect: Effect): void {
+  const { effects } = state;
+  const [first] = effects;
+  if (first === undefined) state.effects = [effect];
+  else state.effects = effects.length === 1 ? [first, effect] : [...effects, effect];
+}
+
 export function tell(state: State, event: CoreEvent): void {
-  state.effects.push({ kind: 'tell', event });
+  emit(state, { kind: 'tell', event });
 }
 
 /** Place of this node in the assignment; 0 is preferred, -1: not in it. */
@@ -271,5 +285,5 @@ export function send(
   { epoch, generation }: { readonly epoch: Epoch; readonly generation: Generation },
   body: MessageBody,
 ): void {
-  state.effects.push({ kind: 'send', to, message: { generation, epoch, body } });
+  emit(state, { kind: 'send', to, message: { generation, epoch, body } });
 }

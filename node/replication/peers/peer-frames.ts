@@ -44,8 +44,6 @@ export function readFrame(
   handlers: FrameHandlers,
 ): void {
   const from = new WireReader(frame);
-  const readMessage = (nested: WireReader): ReadMessage | undefined =>
-    readShardMessage(nested, context, sender);
   while (from.next()) {
     switch (from.field) {
       case frameField.heartbeat: {
@@ -57,7 +55,9 @@ export function readFrame(
         handlers.heartbeatAnswer(answerOf(decoded(WireHeartbeatAnswer, from.view())));
         break;
       case frameField.shards: {
-        const read = from.nested(readMessage);
+        const outer = from.enter();
+        const read = readShardMessage(from, context, sender);
+        from.leave(outer);
         if (read !== undefined) handlers.message(read);
         break;
       }

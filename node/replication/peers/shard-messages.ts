@@ -183,19 +183,19 @@ function readBody(
 ): MessageBody | undefined {
   switch (from.field) {
     case field.entries:
-      return from.nested(readEntries);
+      return readEntries(from);
     case field.acknowledgement:
       return readAcknowledgement(from, sender);
     case field.commit:
-      return { kind: 'commit', committed: from.nested(readNumbers)[1] ?? 0 };
+      return { kind: 'commit', committed: readNumbers(from)[1] ?? 0 };
     case field.snapshotBegin:
-      return from.nested(readSnapshotBegin);
+      return readSnapshotBegin(from);
     case field.snapshotCut:
-      return from.nested(readSnapshotCut);
+      return readSnapshotCut(from);
     case field.snapshotEnd:
-      return from.nested(readSnapshotEnd);
+      return readSnapshotEnd(from);
     case field.handOver: {
-      const lease = context.read(shard, from.nested(readBytes));
+      const lease = context.read(shard, readBytes(from));
       return lease === undefined ? undefined : { kind: 'hand-over', lease };
     }
     case field.refusal:
@@ -210,26 +210,37 @@ function readBody(
 function readEntries(from: WireReader): MessageBody {
   let previous: Position = { epoch: epoch(0), sequence: 0 };
   let committed = 0;
-  const entries: LogEntry[] = [];
+  let entries: LogEntry[] = [];
+  const outer = from.enter();
   while (from.next()) {
-    if (from.field === 1) previous = from.nested(readPosition);
-    else if (from.field === 2) entries.push(from.nested(readEntry));
+    if (from.field === 1) previous = readPosition(from);
+    else if (from.field === 2) entries = withEntry(entries, readEntry(from));
     else if (from.field === 3) committed = from.number();
     else from.skip();
   }
+  from.leave(outer);
   return { kind: 'entries', previous, entries, committed };
+}
+
+/** Nearly always there is one, and an array that grows takes room for seventeen. */
+function withEntry(entries: LogEntry[], entry: LogEntry): LogEntry[] {
+  if (entries.length === 0) return [entry];
+  entries.push(entry);
+  return entries;
 }
 
 function readEntry(from: WireReader): LogEntry {
   let position: Position | undefined;
   let content: Uint8Array = nothing;
   let checksum = 0;
+  const outer = from.enter();
   while (from.next()) {
-    if (from.field === 1) position = from.nested(readPosition);
-    else if (from.field === 2) content = from.copy();
+    if (from.field === 1) position = readPosition(from);
+    else if (from.field === 2) content = from.kept();
     else if (from.field === 3) checksum = from.fixed32();
     else from.skip();
   }
+  from.leave(outer);
   if (position === undefined) throw new BrokenFrame('a log entry without a position');
   if (crc32(content) !== checksum) {
     throw new BrokenFrame(`entry ${position.epoch}.${position.sequence} differs from its checksum`);
@@ -244,9 +255,9 @@ function readAcknowledgement(from: WireReader, sender: Incarnation): MessageBody
     held: nowhere,
     applied: nowhere,
   };
-  from.nested((nested) => {
-    while (nested.next()) readOfAcknowledgement(nested, told);
-  });
+  const outer = from.enter();
+  while (from.next()) readOfAcknowledgement(from, told);
+  from.leave(outer);
   return told;
 }
 
@@ -256,10 +267,10 @@ function readOfAcknowledgement(from: WireReader, told: Mutable<Acknowledgement>)
       told.incarnation = incarnation(from.ascii());
       break;
     case 2:
-      told.held = from.nested(readPosition);
+      told.held = readPosition(from);
       break;
     case 3:
-      told.applied = from.nested(readPosition);
+      told.applied = readPosition(from);
       break;
     case 4: {
       const problem = problems[from.number()];
@@ -270,7 +281,7 @@ function readOfAcknowledgement(from: WireReader, told: Mutable<Acknowledgement>)
       told.freeBytes = from.number() - 1;
       break;
     case 6: {
-      const [, number = 0, cuts = 0] = from.nested(readNumbers);
+      const [, number = 0, cuts = 0] = readNumbers(from);
       told.snapshot = { number, cuts };
       break;
     }
@@ -282,11 +293,13 @@ function readOfAcknowledgement(from: WireReader, told: Mutable<Acknowledgement>)
 function readSnapshotBegin(from: WireReader): MessageBody {
   let snapshot = 0;
   let at: Position = { epoch: epoch(0), sequence: 0 };
+  const outer = from.enter();
   while (from.next()) {
     if (from.field === 1) snapshot = from.number();
-    else if (from.field === 2) at = from.nested(readPosition);
+    else if (from.field === 2) at = readPosition(from);
     else from.skip();
   }
+  from.leave(outer);
   return { kind: 'snapshot-begin', snapshot, from: at };
 }
 
@@ -294,12 +307,14 @@ function readSnapshotCut(from: WireReader): MessageBody {
   let snapshot = 0;
   let index = 0;
   let cut: Uint8Array = nothing;
+  const outer = from.enter();
   while (from.next()) {
     if (from.field === 1) snapshot = from.number();
     else if (from.field === 2) index = from.number();
-    else if (from.field === 3) cut = from.copy();
+    else if (from.field === 3) cut = from.kept();
     else from.skip();
   }
+  from.leave(outer);
   return { kind: 'snapshot-cut', snapshot, index, cut };
 }
 
@@ -307,43 +322,51 @@ function readSnapshotEnd(from: WireReader): MessageBody {
   let snapshot = 0;
   let cuts = 0;
   let sessions: Uint8Array = nothing;
+  const outer = from.enter();
   while (from.next()) {
     if (from.field === 1) snapshot = from.number();
     else if (from.field === 2) cuts = from.number();
-    else if (from.field === 3) sessions = from.copy();
+    else if (from.field === 3) sessions = from.kept();
     else from.skip();
   }
+  from.leave(outer);
   return { kind: 'snapshot-end', snapshot, cuts, sessions };
 }
 
 function readPosition(from: WireReader): Position {
   let ofEpoch = 0;
   let sequence = 0;
+  const outer = from.enter();
   while (from.next()) {
     if (from.field === 1) ofEpoch = from.number();
     else if (from.field === 2) sequence = from.number();
     else from.skip();
   }
+  from.leave(outer);
   return { epoch: epoch(ofEpoch), sequence };
 }
 
 /** Fields that are numbers, by field. */
 function readNumbers(from: WireReader): number[] {
   const numbers: number[] = [];
+  const outer = from.enter();
   while (from.next()) {
     if (from.field < 16) numbers[from.field] = from.number();
     else from.skip();
   }
+  from.leave(outer);
   return numbers;
 }
 
 /** The first field, bytes. */
 function readBytes(from: WireReader): Uint8Array {
   let bytes: Uint8Array = nothing;
+  const outer = from.enter();
   while (from.next()) {
     if (from.field === 1) bytes = from.view();
     else from.skip();
   }
+  from.leave(outer);
   return bytes;
 }
 

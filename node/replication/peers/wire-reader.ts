@@ -4,6 +4,8 @@ import { BrokenFrame } from './frames.ts';
 
 export class WireReader {
   readonly #buffer: Buffer;
+  /** A copy of it, once something was to be kept. */
+  #kept: Uint8Array | undefined;
   #at: number;
   #end: number;
   /** Of the field that `next` came to. */
@@ -36,15 +38,17 @@ export class WireReader {
     return this.#buffer.readUInt32LE(at);
   }
 
-  /** For what outlives the frame: entries in the log, cuts that wait for their turn. */
-  copy(): Buffer {
-    return Buffer.from(this.view());
+  /** For what outlives the frame: entries in the log, cuts that wait for their turn. They share one copy of the frame. */
+  kept(): Uint8Array {
+    this.#kept ??= Buffer.from(this.#buffer);
+    const { buffer, byteOffset } = this.#kept;
+    const length = this.#length();
+    return new Uint8Array(buffer, byteOffset + this.#advance(length), length);
   }
 
   /** A view of the frame. */
   view(): Buffer {
-    this.#must(2);
-    const length = this.#varint();
+    const length = this.#length();
     const at = this.#advance(length);
     return this.#buffer.subarray(at, at + length);
   }
@@ -53,18 +57,19 @@ export class WireReader {
     return this.view().toString('latin1');
   }
 
-  /** Reads a nested message with `read`, which calls `next` until it says false. */
-  nested<T>(read: (reader: WireReader) => T): T {
-    this.#must(2);
-    const length = this.#varint();
+  /** Begins a nested message: `next` goes through it, then `leave` takes what this returns. */
+  enter(): number {
+    const length = this.#length();
+    const outer = this.#end;
     const at = this.#advance(length);
-    const outer = { at: this.#at, end: this.#end };
     this.#at = at;
     this.#end = at + length;
-    const value = read(this);
-    this.#at = outer.at;
-    this.#end = outer.end;
-    return value;
+    return outer;
+  }
+
+  leave(outer: number): void {
+    this.#at = this.#end;
+    this.#end = outer;
   }
 
   skip(): void {
@@ -84,6 +89,11 @@ export class WireReader {
       default:
         throw new BrokenFrame(`field ${this.field} has the unknown wire type ${this.#type}`);
     }
+  }
+
+  #length(): number {
+    this.#must(2);
+    return this.#varint();
   }
 
   #must(type: number): void {
