@@ -17,6 +17,8 @@ export async function startRedisReplicas(replicas: number): Promise<Contender> {
     const argv = ['--port', `${own}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
     // Else a replica that comes first waits five seconds for others.
     argv.push('--repl-diskless-sync-delay', '0');
+    // Otherwise a replica that receives its copy leaves a dump behind.
+    argv.push('--repl-diskless-load', 'swapdb');
     if (i > 0) argv.push('--replicaof', '127.0.0.1', `${port}`);
     const isReady = async (): Promise<boolean> => {
       if (i === 0) return (await ask(own, 'PING\r\n', lines(1))).startsWith('+PONG');
