@@ -67,7 +67,14 @@ export class Channel {
   }
 
   isReady(): boolean {
-    return this.keyValue.getChannel().getConnectivityState(false) === connectivityState.READY;
+    const state = this.keyValue.getChannel().getConnectivityState(false);
+    if (state === connectivityState.READY) this.wasReady = true;
+    return state === connectivityState.READY;
+  }
+
+  /** Begins to connect, if there is no connection; nobody waits for it. */
+  open(): void {
+    this.keyValue.getChannel().getConnectivityState(true);
   }
 
   stats(timeoutMs: number): Promise<StatsResponse> {

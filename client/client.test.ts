@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { keyToShard } from '@r-db/proto/slots.ts';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
@@ -211,6 +213,24 @@ describe('the client', () => {
       }
       for (let i = 0; i < 20; i++) await client.get('a', anyReplica);
     });
+  });
+
+  it('is connected to a node that may lead next before anything is asked of it', async () => {
+    await using asked = new AsyncDisposableStack();
+    const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+    asked.defer(async () => {
+      const closed = once(server, 'close');
+      server.close();
+      await closed;
+    });
+    await once(server, 'listening');
+    const connected = once(server, 'connection');
+    // In sync with every shard, and leader of none.
+    for (let shard = 0; shard < SHARDS; shard++) cluster.leadSilently(shard, shard % 2);
+    const [, , follower] = cluster.nodes;
+    if (follower !== undefined) follower.toldPort = (server.address() as AddressInfo).port;
+    asked.use(await connect({ addresses: [cluster.nodes[0]?.address ?? ''] }));
+    await connected;
   });
 
   it('says what is wrong where it reaches the nodes by one address only', async () => {

@@ -62,6 +62,12 @@ export const BACKOFF_MS_MAX = 500;
 /** Connections: first and longest wait before connecting again. */
 export const RECONNECT_MS_MIN = 50;
 export const RECONNECT_MS_MAX = 2_000;
+/**
+ * So long after a topology is told, connections are opened to all nodes that lead or may lead next, that the first call
+ * to a new leader does not wait for one. Shorter, and a command line that asks one node connects to all; longer, and
+ * a hand-over finds the client without.
+ */
+export const CONNECT_AHEAD_MS = 50;
 /** A silent connection is asked for a sign of life so often; without one for so long it is given up. */
 export const KEEPALIVE_MS = 10_000;
 export const KEEPALIVE_TIMEOUT_MS = 5_000;

@@ -10,6 +10,7 @@ import { type Attempt, Job, type JobTime, type Target } from './job.ts';
 import {
   BACKOFF_MS_MAX,
   BACKOFF_MS_MIN,
+  CONNECT_AHEAD_MS,
   OPERATION_BYTES_MAX,
   OPERATIONS_MAX,
   REDIRECTS_AT_ONCE_MAX,
@@ -17,7 +18,13 @@ import {
 } from './limits.ts';
 import type { Operation } from './operations.ts';
 import { Sessions } from './sessions.ts';
-import { isNewer, leaderAddress, replicaAddresses, type Topology } from './topology.ts';
+import {
+  inSyncAddresses,
+  isNewer,
+  leaderAddress,
+  replicaAddresses,
+  type Topology,
+} from './topology.ts';
 
 interface Node {
   readonly channel: Channel;
@@ -40,6 +47,7 @@ export class Router {
   readonly #sessions = new Sessions({ nowMs: Date.now, random: (bytes) => randomFillSync(bytes) });
   /** Jobs that wait before their next try, by shard: a new leader ends the wait. */
   readonly #waiting = new Map<Job, NodeJS.Timeout>();
+  #connectingAhead: NodeJS.Timeout | undefined;
   #bytes = 0;
   #closed = false;
   #idle: (() => void) | undefined;
@@ -108,6 +116,7 @@ export class Router {
       const reason = job.doubts > 0 && !job.operation.reads ? 'OUTCOME_UNKNOWN' : 'CLOSED';
       job.fail(new RdbError(reason, 'the client was closed before the answer came'));
     }
+    clearTimeout(this.#connectingAhead);
     const stopped = this.follower.stop();
     for (const { channel } of this.#nodes.values()) channel.close();
     await stopped;
@@ -189,6 +198,7 @@ export class Router {
     this.#wakeWaiting(topology, moved);
     if (topology.shards.some(({ shard }) => moved(shard))) this.#followLeaders(topology, moved);
     this.#closeUnused(topology);
+    this.#connectAhead();
     for (const listener of [...this.#topologyListeners]) listener(topology);
   }
 
@@ -215,6 +225,17 @@ export class Router {
       this.#waiting.delete(job);
       this.#dispatch(job);
     }
+  }
+
+  /** One connection to each node that may be the next leader of a shard: opened before it is. */
+  #connectAhead(): void {
+    if (this.#closed) return;
+    this.#connectingAhead ??= setTimeout(() => {
+      this.#connectingAhead = undefined;
+      const topology = this.follower.current;
+      if (topology === undefined || this.#closed) return;
+      for (const address of inSyncAddresses(topology)) this.channel(address).open();
+    }, CONNECT_AHEAD_MS);
   }
 
   /** Nodes that left the cluster: their connections would try for ever. */

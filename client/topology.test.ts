@@ -1,7 +1,13 @@
 import type { ShardInfo, TopologyResponse } from '@r-db/proto/generated/rdb/v1/cluster.ts';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { applyHint, applyTopology, leaderAddress, type Topology } from './topology.ts';
+import {
+  applyHint,
+  applyTopology,
+  inSyncAddresses,
+  leaderAddress,
+  type Topology,
+} from './topology.ts';
 
 const node = (name: string, port: number): TopologyResponse['nodes'][number] => ({
   name,
@@ -65,6 +71,12 @@ describe('the topology', () => {
       told({ shards: [shard(0, 'n-0', 4n), shard(1, 'n-2', 9n, 1n)] }),
     ) as Topology;
     expect(stale.shards.map(({ leader }) => leader)).to.deep.equal(['n-2', 'n-0']);
+  });
+
+  it('names who leads, and who may lead next, but nobody who is out of sync', () => {
+    const first = { ...shard(0, 'n-0'), followers: ['n-2', 'n-10'], inSync: ['n-0', 'n-2'] };
+    const topology = applyTopology(undefined, told({ shards: [first], shardsTotal: 1 }));
+    expect(inSyncAddresses(topology as Topology)).to.deep.equal(['[::1]:1', '[::1]:2']);
   });
 
   it('begins anew with another cluster', () => {

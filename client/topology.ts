@@ -110,6 +110,12 @@ export function replicaAddresses(topology: Topology, shard: number): string[] {
   );
 }
 
+/** gRPC addresses of the nodes that lead a shard, or are in sync with it and may lead it next. */
+export function inSyncAddresses({ nodes, shards }: Topology): string[] {
+  const names = new Set(shards.flatMap(({ leader, inSync }) => [leader, ...inSync]));
+  return nodes.flatMap(({ name, grpc }) => (names.has(name) && grpc !== undefined ? [grpc] : []));
+}
+
 /** Whether `a` tells of a later leadership than `b`. */
 export function isNewer(a: TopologyShard | undefined, b: TopologyShard | undefined): boolean {
   return a !== undefined && b !== undefined && isOlder(b, a);
