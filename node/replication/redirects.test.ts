@@ -1,13 +1,14 @@
 /** What clients of a shard are told, in the order in which a host tells it while its Lease names one and another. */
 import { ManualScheduler } from '@r-db/kubernetes/testing/manual-scheduler.ts';
 import { MemoryLeases } from '@r-db/leases/memory.ts';
-import { formatShardLease, leaseLabels, shardLeaseName } from '@r-db/proto/leases.ts';
+import { formatShardLease, shardLeaseName } from '@r-db/proto/leases.ts';
 import { expect } from 'chai';
 import { beforeEach, describe, it } from 'mocha';
 import type { NodeAddresses } from '../agent/types.ts';
 import { ShardHost } from './host.ts';
 import { Redirects } from './redirects.ts';
 import { stillEngine } from './testing/still-engine.ts';
+import { newContent, storeShardLease } from './testing/stored-lease.ts';
 
 const cluster = 'demo';
 const clusterId = '6d1f6c1e-0000-4000-8000-000000000001';
@@ -47,33 +48,14 @@ describe('redirects', () => {
   it('stand before a node ends its leadership, and go only when it leads again', async () => {
     const scheduler = new ManualScheduler();
     const leases = new MemoryLeases({ scheduler });
-    const lease = (leader: typeof self | undefined, epoch: number) =>
-      formatShardLease(
-        {
-          ...{ leader, epoch, generation: 1, revision: epoch + 10, lastFailover: undefined },
-          ...{
-            inSync: leader === undefined ? [] : [self, other],
-            assignment: ['demo-0', 'demo-1'],
-          },
-        },
-        0,
-      );
-    const { annotations, spec } = lease(undefined, 0);
-    const texts = Object.entries(annotations).filter(([, text]) => text !== null);
-    leases.objects.create({
-      metadata: {
-        name: shardLeaseName(cluster, 0),
-        labels: leaseLabels(cluster, 'Shard'),
-        annotations: Object.fromEntries(texts),
-        ownerReferences: [{ kind: 'RDbCluster', name: cluster, uid: clusterId }],
-      },
-      spec,
-    });
+    const content = newContent(['demo-0', 'demo-1']);
+    storeShardLease(leases, { cluster, clusterId, shard: 0, content });
     /** Somebody else gives the leadership to one of the two. */
     const give = async (to: typeof self, epoch: number) => {
       const stored = leases.objects.get(shardLeaseName(cluster, 0));
       if (stored === undefined) throw new Error('no Lease');
-      await leases.client('operator').update(stored, lease(to, epoch));
+      const given = { leader: to, inSync: [self, other], epoch, revision: epoch + 10 };
+      await leases.client('operator').update(stored, formatShardLease({ ...content, ...given }, 0));
       await scheduler.advance(1);
     };
     const host = new ShardHost({

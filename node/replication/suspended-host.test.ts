@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { realScheduler } from '@r-db/kubernetes/scheduler.ts';
 import { MemoryLeases } from '@r-db/leases/memory.ts';
-import { formatShardLease, leaseLabels, shardLeaseName } from '@r-db/proto/leases.ts';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import type { NodeAddresses } from '../agent/types.ts';
 import type { Serving } from '../engine/types.ts';
 import { ShardHost } from './host.ts';
 import { stillEngine } from './testing/still-engine.ts';
+import { newContent, storeShardLease } from './testing/stored-lease.ts';
 
 const cluster = 'demo';
 const clusterId = '6d1f6c1e-0000-4000-8000-000000000001';
@@ -42,21 +42,7 @@ describe('a host that was suspended', () => {
     published = [];
     onPublished = () => {};
     const leases = new MemoryLeases({ scheduler: realScheduler });
-    const nobody = { inSync: [], leader: undefined, epoch: 0, generation: 1, revision: 1 };
-    const { annotations, spec } = formatShardLease(
-      { ...nobody, assignment: nodes, lastFailover: undefined },
-      Date.now(),
-    );
-    const texts = Object.entries(annotations).filter(([, text]) => text !== null);
-    leases.objects.create({
-      metadata: {
-        name: shardLeaseName(cluster, 0),
-        labels: leaseLabels(cluster, 'Shard'),
-        annotations: Object.fromEntries(texts),
-        ownerReferences: [{ kind: 'RDbCluster', name: cluster, uid: clusterId }],
-      },
-      spec,
-    });
+    storeShardLease(leases, { cluster, clusterId, shard: 0, content: newContent(nodes) });
     hosts = nodes.map((node, ordinal) => host(node, ordinal, leases));
     const addresses = new Map<string, NodeAddresses>();
     for (const [ordinal, one] of hosts.entries()) {

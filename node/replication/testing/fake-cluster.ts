@@ -10,7 +10,6 @@ import { changedRaw } from '@r-db/leases/raw.ts';
 import type { Lease } from '@r-db/leases/store.ts';
 import {
   formatShardLease,
-  leaseLabels,
   parseShardLease,
   type ShardLeaseContent,
   shardLeaseName,
@@ -18,6 +17,7 @@ import {
 import type { Serving } from '../../engine/types.ts';
 import { ShardHost, type ShardReport } from '../host.ts';
 import { stillEngine } from './still-engine.ts';
+import { newContent, storeShardLease } from './stored-lease.ts';
 
 const CLUSTER = 'demo';
 const CLUSTER_ID = '6d1f6c1e-0000-4000-8000-000000000001';
@@ -237,24 +237,11 @@ export class FakeCluster {
     shard: number,
     given: Pick<ShardLeaseContent, 'epoch' | 'generation' | 'inSync' | 'leader'>,
   ): void {
-    const content = {
-      ...given,
-      assignment: [this.nodes[shard % this.nodes.length] ?? ''],
-      revision: 1,
-      lastFailover: undefined,
-    };
-    const { annotations, spec } = formatShardLease(content, 0);
-    const texts = Object.entries(annotations).filter(([, text]) => text !== null);
+    const assignment = [this.nodes[shard % this.nodes.length] ?? ''];
+    const content = { ...newContent(assignment), ...given };
     this.#note(`operator creates ${shard} ${JSON.stringify(given)}`);
-    this.leases.objects.create({
-      metadata: {
-        name: shardLeaseName(CLUSTER, shard),
-        labels: leaseLabels(CLUSTER, 'Shard'),
-        annotations: Object.fromEntries(texts),
-        ownerReferences: [{ kind: 'RDbCluster', name: CLUSTER, uid: CLUSTER_ID }],
-      },
-      spec,
-    });
+    const place = { cluster: CLUSTER, clusterId: CLUSTER_ID, shard };
+    storeShardLease(this.leases, { ...place, content });
   }
 
   #write(lease: Lease, content: ShardLeaseContent): void {
