@@ -9,7 +9,7 @@
 import { followAlone } from './alone.ts';
 import { dropUnneeded, provide } from './data.ts';
 import { campaign, campaignDueMs, planCampaign, takeFreeLease } from './election.ts';
-import { giveUpHandOver, handOver, preferFirst } from './hand-over.ts';
+import { giveUpHandOver, handOver, isPreferredAwaitingStore, preferFirst } from './hand-over.ts';
 import { followLease } from './leadership.ts';
 import { noEdit } from './lease.ts';
 import { limits } from './limits.ts';
@@ -103,7 +103,8 @@ function request(state: State, intent: Intent | undefined): void {
   }
   if (intent === undefined) {
     if (state.stopping) finishShutdown(state);
-    if (!state.stopped) recheck(state);
+    if (isPreferredAwaitingStore(state)) readIfDue(state, true);
+    else if (!state.stopped) recheck(state);
     return;
   }
   if (intent.data !== undefined && !provide(state, intent.data)) return;

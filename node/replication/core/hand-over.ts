@@ -80,13 +80,25 @@ export function awaitSuccessor(state: State): AwaitedSuccessor {
   return { untilMs, version: undefined };
 }
 
-/** Leadership goes back to the first of the assignment, once that has been in sync for a while. */
+/**
+ * Leadership goes back to the first of the assignment, once that has been in sync for a while. Nobody is in a hurry: the store
+ * must have answered since then, for while it is away the shard would serve nobody until it returns.
+ */
 export function preferFirst(state: State, leadership: Leadership): void {
   const dueMs = preferredDueMs(state, leadership);
-  if (dueMs === undefined || dueMs > state.nowMs) return;
-  const to = firstOfAssignment(state);
-  if (to !== undefined) startHandOver(state, to);
+  const { preferred } = leadership;
+  if (dueMs === undefined || dueMs > state.nowMs || preferred === undefined) return;
+  const { dueAfter = state.tracker.lastRequest } = preferred;
+  leadership.preferred = { ...preferred, dueAfter };
+  if (isPreferredAwaitingStore(state)) return;
+  startHandOver(state, preferred.to);
   leadership.preferred = undefined;
+}
+
+/** It would give leadership back, if only the store answered. */
+export function isPreferredAwaitingStore({ leadership, tracker }: State): boolean {
+  const dueAfter = leadership?.preferred?.dueAfter;
+  return dueAfter !== undefined && tracker.confirmedBy <= dueAfter;
 }
 
 /** When the first of the assignment is to lead; undefined: it does, or can't. */

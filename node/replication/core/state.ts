@@ -67,8 +67,10 @@ export interface Leadership {
   /** The newest batch, out or committed, begins after this; for the simulation's broken rules alone. */
   batchFrom: number;
   handOver: HandOver | undefined;
-  /** Since when the first of the assignment could lead instead. */
-  preferred: { readonly to: Incarnation; readonly sinceMs: number } | undefined;
+  /** Since when the first of the assignment could lead instead; when that is due, the last request before. */
+  preferred:
+    | { readonly to: Incarnation; readonly sinceMs: number; readonly dueAfter?: number }
+    | undefined;
 }
 
 export interface Target {
