@@ -13,6 +13,8 @@ const endOfFile = -4095;
 
 /** Of all sockets of this thread: what one has read is handled before the next one reads. */
 const input = Buffer.allocUnsafeSlow(limits.inputBytes);
+/** Its first bytes, by their number: commands have few lengths, and a view costs about as much as the read. */
+const inputs: Uint8Array[] = [];
 /** A request that no call has kept: the next one may use it. */
 let spare: HandleRequest | undefined;
 
@@ -55,7 +57,7 @@ export class HandleSocket implements ByteSocket {
   #read(length: number): void {
     if (this.#destroyed) return;
     if (length > 0) {
-      this.#listener.received(input.subarray(0, length));
+      this.#listener.received(firstBytes(length));
     } else if (length === endOfFile) {
       this.#ended = true;
       this.#handle.readStop();
@@ -134,4 +136,11 @@ export class HandleSocket implements ByteSocket {
     this.#destroyed = true;
     this.#handle.close(() => this.#listener.closed(error));
   }
+}
+
+function firstBytes(length: number): Uint8Array {
+  if (length >= limits.inputViewsMax) return input.subarray(0, length);
+  // Without gaps.
+  while (inputs.length <= length) inputs.push(input.subarray(0, inputs.length));
+  return inputs[length] as Uint8Array;
 }
