@@ -73,7 +73,9 @@ export class Batches {
 
   /** Batches of the shard that nothing more will be heard of. */
   abandon(shard: number): void {
-    const waiting = this.#waiting[shard] ?? nobody;
+    const waiting = this.#waiting[shard];
+    // A shard that was never written to has no place here, and those before it need none.
+    if (waiting === undefined) return;
     this.#waiting[shard] = nobody;
     for (const { holders } of waiting) {
       for (const holder of holders) holder.resolved('unknown');
