@@ -2,14 +2,15 @@
 import { commands } from './commands.ts';
 import { Copies } from './copies.ts';
 import { EngineError } from './errors.ts';
-import { type EngineExports, instantiate, Register } from './exports.ts';
+import { type EngineExports, instantiate } from './exports.ts';
 import { matchesGlob } from './glob.ts';
 import { engineLimits } from './limits.ts';
 import { operationBytes, readResult, writeOperation } from './operations.ts';
+import { Result } from './result.ts';
+import { controlBlock, publishServing, readServing } from './serving.ts';
 import {
   type Arena,
   type Engine,
-  type ExecuteResult,
   type Gathered,
   type MemoryKind,
   type Operation,
@@ -23,20 +24,6 @@ import {
   Stop,
 } from './types.ts';
 
-const roles = ['elsewhere', 'starting', 'leader'] as const;
-/** Places in a shard's control block, bytes (assembly/twin/shard.ts). */
-const control = {
-  publication: 4,
-  readUntilMs: 8,
-  epoch: 16,
-  generation: 24,
-  role: 32,
-  writable: 36,
-  refuses: 40,
-  replicaReadable: 44,
-} as const;
-/** Bits of `refuses` (assembly/control.ts). */
-const refuses = { memory: 1, writes: 2 } as const;
 /** Index of `operationStatuses` that a scan returns. */
 const scanStatuses: Readonly<Record<number, ScanResult['status']>> = {
   0: 'ok',
@@ -46,69 +33,6 @@ const scanStatuses: Readonly<Record<number, ScanResult['status']>> = {
 const scanEntryBytes = 32;
 /** Wait for readers to leave an old side: nobody signals that, and it takes microseconds. */
 const drainWaitMs = 1;
-
-class Result implements ExecuteResult {
-  private readonly registers: Uint32Array;
-  private readonly exports: EngineExports;
-  private readonly thread: number;
-  private readonly memory: WebAssembly.Memory;
-  base = 0;
-  constructor(exports: EngineExports, memory: WebAssembly.Memory, thread: number) {
-    this.exports = exports;
-    this.memory = memory;
-    this.thread = thread;
-    this.registers = new Uint32Array(memory.buffer, exports.registersAddress(thread) >>> 0, 12);
-  }
-  private register(index: number): number {
-    return this.registers[index] ?? 0;
-  }
-  get consumed(): number {
-    return this.register(Register.consumed) - this.base;
-  }
-  get outputEnd(): number {
-    return this.register(Register.outputEnd);
-  }
-  get needed(): number {
-    return this.register(Register.needed);
-  }
-  get command(): number {
-    return this.register(Register.command) | 0;
-  }
-  get shard(): number {
-    return this.register(Register.shard);
-  }
-  get reason(): ParkReason {
-    return this.register(Register.reason) as ParkReason;
-  }
-  get address(): number {
-    return this.register(Register.address);
-  }
-  get length(): number {
-    return this.register(Register.length);
-  }
-  /** The parked shard's publication counter, for waiting. */
-  get seen(): number {
-    return this.register(Register.seen);
-  }
-  get draining(): boolean {
-    return this.register(Register.draining) === 1;
-  }
-  get commands(): number {
-    return this.register(Register.commands);
-  }
-  get arguments(): readonly Uint8Array[] {
-    const count = this.exports.argumentCount(this.thread) >>> 0;
-    const at = this.exports.argumentsAddress(this.thread) >>> 0;
-    const pairs = new Uint32Array(this.memory.buffer, at, count * 2);
-    const views: Uint8Array[] = [];
-    for (let index = 0; index < count; index++) {
-      views.push(
-        new Uint8Array(this.memory.buffer, pairs[index * 2] ?? 0, pairs[index * 2 + 1] ?? 0),
-      );
-    }
-    return views;
-  }
-}
 
 /** What a parked caller waits on. */
 interface Parked {
@@ -392,45 +316,11 @@ export class WasmEngine implements Engine {
   }
 
   publish(shard: number, serving: Serving): void {
-    const leader = serving.role === 'leader' ? serving : undefined;
-    const replica = serving.role === 'elsewhere' ? serving : undefined;
-    this.exports.publish(
-      shard,
-      roles.indexOf(serving.role),
-      leader?.epoch ?? 0,
-      leader?.generation ?? replica?.generation ?? 0,
-      leader?.readUntilMs ?? replica?.freshAsOfMs ?? 0,
-      leader?.writable === true ? 1 : 0,
-      (leader?.refuseMemory === true ? refuses.memory : 0) |
-        (leader?.tooFewReplicas === true ? refuses.writes : 0),
-      replica?.replicaReadable === true ? 1 : 0,
-    );
+    publishServing(this.exports, shard, serving);
   }
 
   serving(shard: number): Serving {
-    const at = this.exports.shardAddress(shard) >>> 0;
-    const role = roles[this.data.getUint32(at + control.role, true)];
-    if (role === 'starting') return { role };
-    if (role !== 'leader') {
-      const replicaReadable = this.data.getUint32(at + control.replicaReadable, true) === 1;
-      if (!replicaReadable) return { role: 'elsewhere' };
-      return {
-        role: 'elsewhere',
-        replicaReadable,
-        generation: this.data.getFloat64(at + control.generation, true),
-        freshAsOfMs: this.data.getFloat64(at + control.readUntilMs, true),
-      };
-    }
-    const refused = this.data.getUint32(at + control.refuses, true);
-    return {
-      role,
-      epoch: this.data.getFloat64(at + control.epoch, true),
-      generation: this.data.getFloat64(at + control.generation, true),
-      readUntilMs: this.data.getFloat64(at + control.readUntilMs, true),
-      writable: this.data.getUint32(at + control.writable, true) === 1,
-      ...(refused & refuses.memory ? { refuseMemory: true } : {}),
-      ...(refused & refuses.writes ? { tooFewReplicas: true } : {}),
-    };
+    return readServing(this.data, this.exports.shardAddress(shard) >>> 0);
   }
 
   setRedirect(shard: number, address: string | undefined): void {
@@ -449,7 +339,7 @@ export class WasmEngine implements Engine {
   async waitForShard(shard: number, timeoutMs: number): Promise<void> {
     const parked = this.parked.get(shard);
     this.parked.delete(shard);
-    const index = ((this.exports.shardAddress(shard) >>> 0) + control.publication) >> 2;
+    const index = ((this.exports.shardAddress(shard) >>> 0) + controlBlock.publication) >> 2;
     const seen = parked?.seen ?? this.exports.listen(shard);
     const wait = parked?.draining === true ? Math.min(timeoutMs, drainWaitMs) : timeoutMs;
     const waited = Atomics.waitAsync(this.words, index, seen | 0, wait);
