@@ -19,6 +19,12 @@ export const limits = {
   /** A round is begun anew so often when a leader changed in it, after a rest: then the store can't do it at all. */
   disturbedMax: 5,
   disturbedRestMs: 3_000,
+  /** Memory that a node of a cluster may take, but for data that a command stores by the gigabyte. */
+  nodeMemoryBytes: 2 * 2 ** 30,
+  /** A byte of a value with its key, record, index and copy in the log takes less. */
+  nodeBytesAByte: 4,
+  /** A follower that is not in sync again by then has failed: twice what is promised for a gigabyte. */
+  catchUpTimeoutMs: 120_000,
   /** How often a cluster is asked that changes: cheap against what it does meanwhile. */
   clusterPollMs: 50,
   /** Answers of the program that writes: a check reads every key, at a store that may be away for 20 s. */

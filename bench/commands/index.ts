@@ -1,3 +1,4 @@
+import { catchUp } from './catch-up.ts';
 import type { Command } from './command.ts';
 import { engine } from './engine.ts';
 import { failover } from './failover.ts';
@@ -16,6 +17,7 @@ export const commands: Readonly<Record<string, Command>> = {
   start,
   replication,
   failover,
+  'catch-up': catchUp,
   grpc,
   engine,
 };

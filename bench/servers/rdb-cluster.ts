@@ -8,8 +8,6 @@ import { limits } from '../limits.ts';
 import type { Contender } from './contender.ts';
 import { projectVersion } from './rdb.ts';
 
-const memoryLimitBytes = 2 * 2 ** 30;
-
 export interface RdbShape {
   readonly nodes: number;
   readonly factor: number;
@@ -17,8 +15,11 @@ export interface RdbShape {
   readonly leaders: 'one' | 'spread';
 }
 
-/** Every shard is led by the first of its assignment, and all its copies are in sync. */
-export async function startLocalRdb({ nodes, factor, leaders }: RdbShape): Promise<LocalCluster> {
+/** Every shard is led by the first of its assignment, and all its copies are in sync. `memoryLimitBytes`: of each node. */
+export async function startLocalRdb(
+  { nodes, factor, leaders }: RdbShape,
+  memoryLimitBytes: number = limits.nodeMemoryBytes,
+): Promise<LocalCluster> {
   const options = {
     ports: await freePorts(nodes),
     threads: 1,
