@@ -31,6 +31,9 @@ const testTools: readonly Tool[] = [
   { name: 'redis-cli', package: 'redis-tools' },
   { name: 'prometheus', package: 'prometheus' },
   { name: 'buildah', package: 'buildah' },
+  // Peers of the benchmarks.
+  { name: 'redis-server', package: 'redis-server' },
+  { name: 'memcached', package: 'memcached' },
 ];
 
 /** Throws ClusterError with everything that is missing, or installs it. */
