@@ -41,7 +41,13 @@ export const catchUp = command({
     );
     const load = { route: routeOf(cluster), protocol: 'resp', keys, valueBytes } as const;
     context.progress(`storing ${digits(dataBytes / 1e9)} GB`);
-    await runLoad(program, { ...load, operation: 'load', connections: 50, pipeline: '64', salt: 0 });
+    await runLoad(program, {
+      ...load,
+      operation: 'load',
+      connections: 50,
+      pipeline: '64',
+      salt: 0,
+    });
     const write = async (): Promise<Sample> => {
       const sample = await runLoad(program, {
         ...{ ...load, operation: 'set', connections, pipeline: '1' },
