@@ -8,11 +8,11 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { realScheduler, type Scheduler } from '@r-db/kubernetes/scheduler.ts';
 import { MemoryLeases } from '@r-db/leases/memory.ts';
-import { formatShardLease, leaseLabels, shardLeaseName } from '@r-db/proto/leases.ts';
 import type { NodeAddresses } from '../agent/types.ts';
 import { frame, makeHarness } from '../engine/testing/harness.ts';
 import { Batches } from './batches.ts';
 import { ShardHost } from './host.ts';
+import { newContent, storeShardLease } from './testing/stored-lease.ts';
 
 const shards = Number(process.argv[2] ?? 64);
 const writesARound = Number(process.argv[3] ?? 25);
@@ -32,24 +32,6 @@ const scheduler: Scheduler = {
   },
 };
 const leases = new MemoryLeases({ scheduler });
-
-function createLease(shard: number): void {
-  const nobody = { inSync: [], leader: undefined, epoch: 0, generation: 1, revision: 1 };
-  const { annotations, spec } = formatShardLease(
-    { ...nobody, assignment: nodes, lastFailover: undefined },
-    Date.now(),
-  );
-  const texts = Object.entries(annotations).filter(([, text]) => text !== null);
-  leases.objects.create({
-    metadata: {
-      name: shardLeaseName(cluster, shard),
-      labels: leaseLabels(cluster, 'Shard'),
-      annotations: Object.fromEntries(texts),
-      ownerReferences: [{ kind: 'RDbCluster', name: cluster, uid: clusterId }],
-    },
-    spec,
-  });
-}
 
 interface BenchNode {
   readonly host: ShardHost;
@@ -96,7 +78,9 @@ function makeNode(node: string, ordinal: number): BenchNode {
   return { host, harness, batches };
 }
 
-for (let shard = 0; shard < shards; shard++) createLease(shard);
+for (let shard = 0; shard < shards; shard++) {
+  storeShardLease(leases, { cluster, clusterId, shard, content: newContent(nodes) });
+}
 const all = nodes.map(makeNode);
 const addresses = new Map<string, NodeAddresses>();
 for (const [ordinal, { host }] of all.entries()) {
