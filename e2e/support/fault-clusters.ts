@@ -22,8 +22,11 @@ const five: FaultCluster = {
  */
 export const againWithinMs = 8 * testEnvironment().promiseMs;
 
-/** Nodes hand over what they lead before they go, as long as somebody is there to take it. */
-const emptyMs = 150_000;
+/**
+ * Nodes hand over what they lead before they go, as long as somebody is there to take it. If they are not gone when
+ * Kubernetes looks, it looks again after half of their period of grace, 151 s.
+ */
+const emptyMs = 200_000;
 
 /** Five nodes on two processors, which have other clusters, too: not what is measured here. */
 const madeSeconds = 90;

@@ -54,12 +54,25 @@ export function nodeOf(member: string | undefined): string {
   return member?.split('/')[0] ?? '';
 }
 
+/** Reads the Lease of the first shard. Throws KubernetesError unless it comes within so many milliseconds. */
+export async function readFirstShard(
+  namespace: string,
+  cluster: string,
+  timeoutMs: number,
+): Promise<void> {
+  await api().get(RESOURCES.Lease, { namespace, name: `${cluster}-shard-0` }, { timeoutMs });
+}
+
 async function leases(namespace: string, cluster: string, kind: string): Promise<readonly Lease[]> {
+  const labelSelector = `rdb.dev/cluster=${cluster},rdb.dev/kind=${kind}`;
+  return (await api().list<Lease>(RESOURCES.Lease, { namespace, labelSelector })).items;
+}
+
+function api(): KubernetesClient {
   client ??= new KubernetesClient({
     connection: kubeconfigConnection(testEnvironment().kubeconfig),
   });
-  const labelSelector = `rdb.dev/cluster=${cluster},rdb.dev/kind=${kind}`;
-  return (await client.list<Lease>(RESOURCES.Lease, { namespace, labelSelector })).items;
+  return client;
 }
 
 function listOf(text: string | undefined): readonly string[] {

@@ -11,6 +11,7 @@ import { againWithinMs, requireThree } from '../support/fault-clusters.ts';
 import { kubectl } from '../support/kubectl.ts';
 import { signalPod } from '../support/pods.ts';
 import { appendFigures, type FaultCluster, Scene } from '../support/scene.ts';
+import { readFirstShard } from '../support/shards.ts';
 
 /** First alone, then with a leader killed in it: one outage for both, since a minute is long in CI. */
 const aloneMs = 60_000;
@@ -21,20 +22,21 @@ const apartMs = 1_000;
 const quietMs = testEnvironment().promiseMs;
 /** For which it has answered without a failure when it counts as back. */
 const steadyMs = 3_000;
+/** No answer for so long counts as a failure. */
+const answerMs = 1_000;
 /** After its return the operator makes a Lease anew. */
 const newLeaseMs = 60_000;
 
 /**
- * When the first request was sent after which none fails: after so long a stop it answers some, then makes its own
- * connections anew and answers nothing for seconds.
+ * When it gave the first answer after which it fails none: after so long a stop it answers some requests, then makes
+ * its own connections anew and answers nothing for seconds.
  */
-async function answersNs(lease: readonly string[]): Promise<bigint> {
+async function answersNs({ namespace, name }: FaultCluster): Promise<bigint> {
   let sinceNs: bigint | undefined;
   await until('the API server answers all the time', newLeaseMs, async () => {
-    const sentNs = nowNs();
     try {
-      await kubectl('get', 'lease', ...lease, '--request-timeout=1s');
-      sinceNs ??= sentNs;
+      await readFirstShard(namespace, name, answerMs);
+      sinceNs ??= nowNs();
       return msBetween(sinceNs, nowNs()) > steadyMs;
     } catch (error) {
       sinceNs = undefined;
@@ -72,7 +74,7 @@ describe('the API server is away', function outage() {
               signalPod(pod, 'SIGKILL');
               await sleep(withoutLeaderMs);
               continueApiServer(ownCluster());
-              returnedNs = await answersNs(['-n', three.namespace, `${three.name}-shard-0`]);
+              returnedNs = await answersNs(three);
               await scene.without([name], before);
             },
             before,
