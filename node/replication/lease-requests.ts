@@ -39,7 +39,7 @@ export class LeaseRequests {
   readonly #whole: ClusterIdentity & { readonly shard: number };
   /** The stored objects behind the core's Leases, for the compare-and-set. */
   readonly #stored = new WeakMap<ShardLease, Lease>();
-  /** When the read was sent that a campaign is based on. */
+  /** When the last read was sent: other edits than campaigns are made for what it told. */
   #learnedMs: number | undefined;
 
   constructor(options: LeaseRequestsOptions) {
@@ -106,11 +106,12 @@ export class LeaseRequests {
     }
   }
 
-  async write({ request, base, edit }: Extract<Effect, { kind: 'write-lease' }>): Promise<Input> {
+  async write(effect: Extract<Effect, { kind: 'write-lease' }>): Promise<Input> {
+    const { request, base, edit } = effect;
     const { gate, store, scheduler, wallMs, leaderHeardMs, onAnswered } = this.#options;
     const stored = this.#stored.get(base);
     if (stored === undefined) throw new Error(`no stored Lease for version ${base.version}`);
-    const learnedMs = this.#learnedMs ?? scheduler.nowMs();
+    const learnedMs = effect.dueMs ?? this.#learnedMs ?? scheduler.nowMs();
     const detectionMs = Math.max(0, learnedMs - (leaderHeardMs() ?? learnedMs));
     const outcome = await gate.run(() => {
       const promotionMs = scheduler.nowMs() - learnedMs;

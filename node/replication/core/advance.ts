@@ -8,7 +8,13 @@
 
 import { followAlone } from './alone.ts';
 import { dropUnneeded, provide } from './data.ts';
-import { campaign, campaignDueMs, planCampaign, takeFreeLease } from './election.ts';
+import {
+  campaign,
+  campaignStepMs,
+  isCampaignAwaitingStore,
+  planCampaign,
+  takeFreeLease,
+} from './election.ts';
 import { giveUpHandOver, handOver, isPreferredAwaitingStore, preferFirst } from './hand-over.ts';
 import { followLease } from './leadership.ts';
 import { noEdit } from './lease.ts';
@@ -40,7 +46,7 @@ const isAllDue = (state: State): boolean =>
   state.changed ||
   state.stopping ||
   state.nowMs >= state.rulesDueMs ||
-  state.nowMs >= campaignDueMs(state);
+  state.nowMs >= campaignStepMs(state);
 
 function advanceHot(state: State): void {
   commit(state);
@@ -103,7 +109,7 @@ function request(state: State, intent: Intent | undefined): void {
   }
   if (intent === undefined) {
     if (state.stopping) finishShutdown(state);
-    if (isPreferredAwaitingStore(state)) readIfDue(state, true);
+    if (isPreferredAwaitingStore(state) || isCampaignAwaitingStore(state)) readIfDue(state, true);
     else if (!state.stopped) recheck(state);
     return;
   }
@@ -115,7 +121,7 @@ function request(state: State, intent: Intent | undefined): void {
     return;
   }
   state.attempt = intent.edit;
-  const write = tracker.write(intent.base, intent.edit);
+  const write = tracker.write(intent.base, intent.edit, intent.dueMs);
   // A leader's reads and writes stop before what may end or widen its leadership is sent.
   if (state.leadership !== undefined) publish(state);
   emit(state, write);

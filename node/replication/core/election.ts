@@ -1,8 +1,9 @@
 /** Who takes a Lease that nobody holds: rule 10, and the free Lease of an empty generation. */
 
-import { nextEpoch, nodeOf } from './identity.ts';
+import { type Incarnation, nextEpoch, nodeOf } from './identity.ts';
 import { type CurrentLease, isFree } from './lease.ts';
 import { limits } from './limits.ts';
+import { hasEnded } from './membership.ts';
 import { type CampaignPlan, type Intent, isBroken, promiseMs, rank, type State } from './state.ts';
 import { isSomebodyToCome } from './staying.ts';
 
@@ -25,20 +26,23 @@ export function takeFreeLease(state: State): Intent | undefined {
 }
 
 /**
- * A member of the in-sync set takes over when every promise that it gave, to anyone, has run out, and a
- * quorum read since then was answered and, if it was of this Lease, showed no other: while the store is away it goes on
- * promising. All campaigns of a node may share one read. The set loses the old leader. Where a leader is named that was not
- * heard yet, it gets the time of a promise first. Members come one after the other, by their rank.
+ * A member of the in-sync set takes over when every promise that it gave, to anyone, has run out, and the store answered a
+ * quorum read and, if it was of this Lease, showed no other: while the store is away it goes on
+ * promising. The read is asked for shortly before the last promise runs out, and counts unless another one is given
+ * meanwhile. All campaigns of a node may share one. The set loses the old leader. Where a leader is named that was not
+ * heard yet, it gets the time of a promise first. Members that are there come one after the other, by their rank.
  */
 export function campaign(state: State): Intent | undefined {
   const lease = state.tracker.current;
   planCampaign(state);
-  if (lease === undefined || campaignDueMs(state) > state.nowMs) {
+  if (lease === undefined || askDueMs(state) > state.nowMs) {
     state.campaignSince = undefined;
     return undefined;
   }
-  const { self } = state.options;
   state.campaignSince ??= state.tracker.lastRequest;
+  const dueMs = campaignDueMs(state);
+  if (dueMs > state.nowMs) return undefined;
+  const { self } = state.options;
   const { generation, leader } = lease;
   const rest = lease.inSync.filter((member) => member === self || member !== leader);
   const inSync = rest.includes(self) ? rest : [...rest, self];
@@ -48,18 +52,37 @@ export function campaign(state: State): Intent | undefined {
     edit: { cause: 'Campaign', epoch, generation, leader: self, inSync },
     data: generation,
     confirmedAfter: state.campaignSince,
+    dueMs,
   };
 }
 
-/** From when on this replica may campaign, if nothing changes but promises; Infinity: it may not. */
-export function campaignDueMs(state: State): number {
-  const { campaignPlan: plan, givenUntilMs } = state;
-  if (plan === undefined) return Number.POSITIVE_INFINITY;
-  if (isBroken(state, 'campaign-unexpired')) return plan.notBeforeMs + plan.waitMs;
-  return Math.max(givenUntilMs, plan.notBeforeMs) + plan.waitMs;
+/** It will campaign soon, if only the store answers. */
+export const isCampaignAwaitingStore = ({ campaignSince, tracker }: State): boolean =>
+  campaignSince !== undefined && tracker.confirmedBy <= campaignSince;
+
+/** When the next step of a campaign is due, if nothing changes but promises; Infinity: none is. */
+export const campaignStepMs = (state: State): number =>
+  state.campaignSince === undefined ? askDueMs(state) : campaignDueMs(state);
+
+/** From when on this replica may campaign. */
+function campaignDueMs(state: State): number {
+  return freeMs(state) + (state.campaignPlan?.waitMs ?? 0);
 }
 
-/** Works out what `campaignDueMs` needs besides the promises, which come at any time. */
+/** From when on it asks whether the store is there. All ranks at once, so that one read of a node is enough. */
+function askDueMs(state: State): number {
+  return freeMs(state) - promiseMs(state) * limits.askAheadPromises;
+}
+
+/** When nothing binds it any more. */
+function freeMs(state: State): number {
+  const { campaignPlan: plan, givenUntilMs } = state;
+  if (plan === undefined) return Number.POSITIVE_INFINITY;
+  if (isBroken(state, 'campaign-unexpired')) return plan.notBeforeMs;
+  return Math.max(givenUntilMs, plan.notBeforeMs);
+}
+
+/** Works out what `campaignStepMs` needs besides the promises, which come at any time. */
 export function planCampaign(state: State): void {
   state.campaignPlan = planOf(state);
 }
@@ -92,10 +115,19 @@ function planOf(state: State): CampaignPlan | undefined {
   return { notBeforeMs: sinceMs + lengthMs, waitMs };
 }
 
-/** How many members of the set come first, in the order of the assignment. */
+/** How many members of the set come first, in the order of the assignment. Nobody waits for one that is gone. */
 function rankOf(state: State, lease: CurrentLease): number {
-  const nodes = new Set(lease.inSync.filter((member) => member !== lease.leader).map(nodeOf));
+  const { self } = state.options;
+  const nodes = new Set(
+    lease.inSync
+      .filter((member) => member === self || (member !== lease.leader && isThere(state, member)))
+      .map(nodeOf),
+  );
   const order = lease.assignment.filter((node) => nodes.has(node));
-  const place = order.indexOf(nodeOf(state.options.self));
+  const place = order.indexOf(nodeOf(self));
   return place < 0 ? order.length : place;
 }
+
+/** Not known to be gone: who was never heard may be there. */
+const isThere = (state: State, member: Incarnation): boolean =>
+  state.peers.get(nodeOf(member))?.state !== 'down' && !hasEnded(state, member);

@@ -119,6 +119,8 @@ export type Effect =
       readonly request: number;
       readonly base: CurrentLease;
       readonly edit: LeaseEdit;
+      /** Of a campaign: since when it was due. */
+      readonly dueMs?: number;
     }
   /** `orAny`: what the Lease says is known; it is to be seen that the store answers. */
   | { readonly kind: 'read-lease'; readonly request: number; readonly orAny?: true }

@@ -42,8 +42,16 @@ export const limits = {
    * reads alone: those of them that live, and reach the store, have campaigned by then.
    */
   lonelyPromises: 2.5,
-  /** Part of a promise between the campaigns of neighbours in rank: one request and its echo by the watch. */
-  rankPromises: 0.1,
+  /**
+   * Part of a promise between the campaigns of neighbours in rank. Longer: shards whose first can't reach the store wait.
+   * Shorter: on a busy store the second campaigns, in vain, before it has heard that the first has won.
+   */
+  rankPromises: 0.25,
+  /**
+   * Part of a promise before its end at which a follower asks whether the store is there. More: a single late heartbeat
+   * costs a read of the store. Less: a busy store's answer, or a new connection to it, delays the campaign.
+   */
+  askAheadPromises: 0.15,
   /** Part of a promise that a hand-over waits for the batch that is out. */
   handOverPromises: 0.5,
   /**
@@ -93,6 +101,10 @@ assert(limits.missingMost >= 2, 'no time is left to make a Lease anew');
 assert(limits.retryFirstMs * 2 ** limits.forbiddenMost <= 2_000, 'a shut-out node ends in seconds');
 assert(limits.retryJitter >= 0 && limits.retryJitter < 1, 'jitter is a part of the wait');
 assert(limits.heartbeatsRemembered > limits.heartbeatsAPromise, 'a live promise is forgotten');
+assert(
+  limits.askAheadPromises < 1 / limits.heartbeatsAPromise,
+  'a follower asks for a campaign between two heartbeats',
+);
 assert(
   2 / limits.heartbeatsAPromise < limits.silencePromises,
   'a follower is removed for one lost heartbeat',

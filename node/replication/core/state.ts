@@ -172,6 +172,8 @@ export interface Intent {
   readonly data?: Generation;
   /** Only after a quorum read was answered that was sent after the request of this number. */
   readonly confirmedAfter?: number;
+  /** When it could have been sent, had the store answered at once. */
+  readonly dueMs?: number;
 }
 
 export interface State {
@@ -206,7 +208,7 @@ export interface State {
   serving: CoreServing;
   /** The last edit sent, to know one's own doing when a watch tells it. */
   attempt: LeaseEdit | undefined;
-  /** The last request before this incarnation was free to campaign (rule 10). */
+  /** The last request before this incarnation began to ask for a campaign (rule 10). */
   campaignSince: number | undefined;
   /** When to read again a Lease that no watch has told. */
   recheckAtMs: number | undefined;

@@ -1,6 +1,6 @@
 /** When the core wants to be woken though nothing happens. */
 
-import { campaignDueMs } from './election.ts';
+import { campaignStepMs } from './election.ts';
 import { preferredDueMs } from './hand-over.ts';
 import { inSyncSets } from './in-sync.ts';
 import { heardMs, lonelyMs, silenceMs } from './membership.ts';
@@ -42,7 +42,7 @@ export function wakeAtMs(state: State): number | undefined {
   if (state.stopped) return undefined;
   const { rulesDueMs } = state;
   let wakeMs = rulesDueMs > state.nowMs ? rulesDueMs : Number.POSITIVE_INFINITY;
-  const campaignMs = campaignDueMs(state);
+  const campaignMs = campaignStepMs(state);
   if (!state.tracker.busy && campaignMs > state.nowMs && campaignMs < wakeMs) wakeMs = campaignMs;
   const { leadership } = state;
   if (leadership === undefined) return orNever(wakeMs);

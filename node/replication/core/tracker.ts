@@ -145,7 +145,7 @@ export class LeaseTracker {
     return { kind: 'read-lease', request, ...(orAny ? { orAny } : {}) };
   }
 
-  write(base: CurrentLease, edit: LeaseEdit): Effect {
+  write(base: CurrentLease, edit: LeaseEdit, dueMs?: number): Effect {
     assert(this.#inFlight === undefined, 'one request of a shard is out at a time');
     assert(base === this.current, 'a compare-and-set is on the current Lease only');
     assert(edit.epoch >= base.epoch, 'an epoch never falls');
@@ -153,7 +153,7 @@ export class LeaseTracker {
     const request = ++this.#lastRequest;
     this.#inFlight = { kind: 'write', request, base, edit };
     this.#changes++;
-    return { kind: 'write-lease', request, base, edit };
+    return { kind: 'write-lease', request, base, edit, ...(dueMs === undefined ? {} : { dueMs }) };
   }
 
   /** From a watch or list: perhaps old. */
