@@ -25,6 +25,8 @@ describe('cgroups', () => {
       writeFileSync(join(root, tree, 'cgroup.procs'), '1\n');
     }
     writeFileSync(join(root, 'cpuset', 'cpuset.cpus'), '0-1\n');
+    if (trees.includes('cpu,cpuacct'))
+      writeFileSync(join(root, 'cpu,cpuacct', 'cpu.shares'), '1024\n');
     writeFileSync(join(root, 'cpuset', 'cpuset.mems'), '0\n');
   };
   const version2 = (controllers: string, given: string) => {
@@ -36,8 +38,9 @@ describe('cgroups', () => {
     version1('cpu,cpuacct', 'cpuset', 'memory', 'pids');
     symlinkSync('cpu,cpuacct', join(root, 'cpu'));
     expect(cgroupVersion(root)).to.equal(1);
-    makeCgroup('rdb-n1', root);
+    makeCgroup('rdb-n1', 2, root);
     expect(readFileSync(join(root, 'cpuset', 'rdb-n1', 'cpuset.cpus'), 'utf8')).to.equal('0-1\n');
+    expect(readFileSync(join(root, 'cpu', 'rdb-n1', 'cpu.shares'), 'utf8')).to.equal('2048');
     mkdirSync(join(root, 'memory', 'rdb-n1', 'kubepods', 'abc'), { recursive: true });
     writeFileSync(join(root, 'memory', 'rdb-n1', 'kubepods', 'abc', 'cgroup.procs'), '7\n9\n');
     writeFileSync(join(root, 'memory', 'rdb-n1', 'cgroup.procs'), '7\n8\n');
@@ -50,9 +53,11 @@ describe('cgroups', () => {
   it('of version 2: one, the controllers passed on', () => {
     version2('cpuset cpu io memory pids\n', 'cpu memory\n');
     expect(cgroupVersion(root)).to.equal(2);
-    makeCgroup('rdb-n1', root);
+    makeCgroup('rdb-n1', 2, root);
     const given = readFileSync(join(root, 'cgroup.subtree_control'), 'utf8');
     expect(given).to.equal('+cpuset +pids');
+    expect(readFileSync(join(root, 'rdb-n1', 'cpu.weight'), 'utf8')).to.equal('200');
+    rmSync(join(root, 'rdb-n1', 'cpu.weight'));
     mkdirSync(join(root, 'rdb-n1', 'kubepods'));
     expect(removeCgroup('rdb-n1', root)).to.equal(true);
     expect(cgroupProcesses('rdb-n1', root)).to.deep.equal([]);
@@ -73,6 +78,8 @@ describe('cgroups', () => {
     rmSync(join(root, 'cgroup.subtree_control'));
     // Readable, and not to be written even by root: as the kernel has it there.
     symlinkSync('/proc/self/status', join(root, 'cgroup.subtree_control'));
-    expect(() => makeCgroup('rdb-n1', root)).to.throw(/must first be moved out of the root cgroup/);
+    expect(() => makeCgroup('rdb-n1', 2, root)).to.throw(
+      /must first be moved out of the root cgroup/,
+    );
   });
 });

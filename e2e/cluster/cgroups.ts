@@ -18,6 +18,9 @@ import { ClusterError } from './errors.ts';
 export type CgroupVersion = 1 | 2;
 
 export const cgroupRoot = '/sys/fs/cgroup';
+/** Of a cgroup of version 1 and 2: what the kernel gives one process. */
+const sharesDefault = 1024;
+const weightDefault = 100;
 const needed = ['cpu', 'cpuset', 'memory', 'pids'];
 
 /** Which version is mounted at `root`. Throws ClusterError with what is missing. */
@@ -38,11 +41,15 @@ export function cgroupVersion(root = cgroupRoot): CgroupVersion {
   return 1;
 }
 
-/** Makes the cgroup `/name`, its processors and controllers as those of the root. */
-export function makeCgroup(name: string, root = cgroupRoot): void {
+/**
+ * Makes the cgroup `/name`, its processors and controllers as those of the root. It weighs as much as so many processors,
+ * as the pods of a machine of its own would: with the default all of a host together get as little as one other process.
+ */
+export function makeCgroup(name: string, processors: number, root = cgroupRoot): void {
   if (cgroupVersion(root) === 2) {
     delegate(root);
     mkdirSync(join(root, name), { recursive: true });
+    writeFileSync(join(root, name, 'cpu.weight'), `${weightDefault * processors}`);
     return;
   }
   for (const tree of trees(root)) {
@@ -52,6 +59,9 @@ export function makeCgroup(name: string, root = cgroupRoot): void {
       if (existsSync(join(tree, file))) {
         writeFileSync(join(tree, name, file), readFileSync(join(tree, file), 'utf8'));
       }
+    }
+    if (existsSync(join(tree, 'cpu.shares'))) {
+      writeFileSync(join(tree, name, 'cpu.shares'), `${sharesDefault * processors}`);
     }
   }
 }

@@ -1,5 +1,6 @@
 /** containerd, kubelet and kube-proxy of one host. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { makeCgroup } from './cgroups.ts';
 import {
@@ -23,7 +24,7 @@ export async function startContainerd(layout: Layout, host: HostAddress): Promis
   for (const name of ['cni', 'kubelet', 'containerd', 'pods', 'run']) {
     mkdirSync(join(folder, name), { recursive: true });
   }
-  makeCgroup(host.namespace);
+  makeCgroup(host.namespace, availableParallelism());
   writeFileSync(join(folder, 'cni', '10-pods.conflist'), cniConfiguration(folder, host));
   const snapshotter = (await overlayWorks(layout)) ? 'overlayfs' : 'native';
   writeFileSync(join(folder, 'containerd.toml'), containerdConfiguration(folder, snapshotter));
