@@ -28,7 +28,7 @@ export function takeFreeLease(state: State): Intent | undefined {
 /**
  * A member of the in-sync set takes over when every promise that it gave, to anyone, has run out, and the store answered a
  * quorum read and, if it was of this Lease, showed no other: while the store is away it goes on
- * promising. The read is asked for shortly before the last promise runs out, and counts unless another one is given
+ * promising. The read is asked for shortly before the campaign is due, and counts unless another promise is given
  * meanwhile. All campaigns of a node may share one. The set loses the old leader. Where a leader is named that was not
  * heard yet, it gets the time of a promise first. Members that are there come one after the other, by their rank.
  */
@@ -64,23 +64,17 @@ export const isCampaignAwaitingStore = ({ campaignSince, tracker }: State): bool
 export const campaignStepMs = (state: State): number =>
   state.campaignSince === undefined ? askDueMs(state) : campaignDueMs(state);
 
-/** From when on this replica may campaign. */
+/** From when on this replica may campaign, if nothing changes but promises; Infinity: it may not. */
 function campaignDueMs(state: State): number {
-  return freeMs(state) + (state.campaignPlan?.waitMs ?? 0);
-}
-
-/** From when on it asks whether the store is there. All ranks at once, so that one read of a node is enough. */
-function askDueMs(state: State): number {
-  return freeMs(state) - promiseMs(state) * limits.askAheadPromises;
-}
-
-/** When nothing binds it any more. */
-function freeMs(state: State): number {
   const { campaignPlan: plan, givenUntilMs } = state;
   if (plan === undefined) return Number.POSITIVE_INFINITY;
-  if (isBroken(state, 'campaign-unexpired')) return plan.notBeforeMs;
-  return Math.max(givenUntilMs, plan.notBeforeMs);
+  if (isBroken(state, 'campaign-unexpired')) return plan.notBeforeMs + plan.waitMs;
+  return Math.max(givenUntilMs, plan.notBeforeMs) + plan.waitMs;
 }
+
+/** From when on it asks whether the store is there. */
+const askDueMs = (state: State): number =>
+  campaignDueMs(state) - promiseMs(state) * limits.askAheadPromises;
 
 /** Works out what `campaignStepMs` needs besides the promises, which come at any time. */
 export function planCampaign(state: State): void {

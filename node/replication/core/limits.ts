@@ -44,11 +44,11 @@ export const limits = {
   lonelyPromises: 2.5,
   /**
    * Part of a promise between the campaigns of neighbours in rank. Longer: shards whose first can't reach the store wait.
-   * Shorter: on a busy store the second campaigns, in vain, before it has heard that the first has won.
+   * Shorter: the second asks the store, and on a busy one campaigns, before it has heard that the first has won.
    */
   rankPromises: 0.25,
   /**
-   * Part of a promise before its end at which a follower asks whether the store is there. More: a single late heartbeat
+   * Part of a promise before its campaign at which a follower asks whether the store is there. More: a single late heartbeat
    * costs a read of the store. Less: a busy store's answer, or a new connection to it, delays the campaign.
    */
   askAheadPromises: 0.15,
@@ -101,6 +101,7 @@ assert(limits.missingMost >= 2, 'no time is left to make a Lease anew');
 assert(limits.retryFirstMs * 2 ** limits.forbiddenMost <= 2_000, 'a shut-out node ends in seconds');
 assert(limits.retryJitter >= 0 && limits.retryJitter < 1, 'jitter is a part of the wait');
 assert(limits.heartbeatsRemembered > limits.heartbeatsAPromise, 'a live promise is forgotten');
+assert(limits.askAheadPromises < limits.rankPromises, 'all members of a set ask the store');
 assert(
   limits.askAheadPromises < 1 / limits.heartbeatsAPromise,
   'a follower asks for a campaign between two heartbeats',
