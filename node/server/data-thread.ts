@@ -194,6 +194,7 @@ class DataThread {
         host,
         port: this.#settings.grpcPort,
         connectionsMax: this.#settings.connectionsMax,
+        onUnrecorded: endThread,
         onFault: (fault) => this.#log.error({ fault }, 'a gRPC call failed inside the node'),
       });
     } catch (error) {
@@ -258,4 +259,11 @@ class DataThread {
 function replicationOf(settings: Settings): HostInThreadOptions['replication'] {
   const { minInSyncReplicas: minInSync, promiseMilliseconds: promiseMs } = settings;
   return { minInSync, promiseMs };
+}
+
+/** Uncaught, it ends the thread, and with it the process. Not thrown to who is answering a client. */
+function endThread(fault: unknown): void {
+  process.nextTick(() => {
+    throw fault;
+  });
 }

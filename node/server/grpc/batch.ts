@@ -45,6 +45,12 @@ interface Pending {
   parked?: OperationResult;
 }
 
+/** The operation that parked, if one did: nothing behind it was executed. */
+interface Executed {
+  readonly parked: Pending | undefined;
+  readonly why: OperationResult | undefined;
+}
+
 /** One result for each operation, or why the batch as a whole was refused. */
 export async function runBatch(
   context: GrpcContext,
@@ -145,11 +151,33 @@ class BatchRun {
   ): Pending | undefined {
     const held = new Map<Pending, OperationResult>();
     const runnable = group.filter((one) => this.#mayRun(one, parkedShards, held));
-    const { clock, engine, batches } = this.#context;
     // Before it is read: the home thread may make a copy fresher at any moment.
     const staleness = runnable.map(({ ready }) =>
       ready.anyReplica ? this.#stalenessMs(ready) : undefined,
     );
+    let executed: Executed;
+    try {
+      executed = this.#execute(runnable, staleness);
+    } catch (fault) {
+      this.#context.onUnrecorded(fault);
+      throw fault;
+    }
+    const { parked, why: result } = executed;
+    if (parked !== undefined && result !== undefined) {
+      held.set(parked, result);
+      parkedShards.add(result.shard);
+    }
+    const last = parked === undefined ? group.length : group.indexOf(parked) + 1;
+    for (const one of group.slice(0, last)) {
+      const why = held.get(one);
+      if (why !== undefined) waiting.push({ ...one, parked: why });
+    }
+    return parked;
+  }
+
+  /** One engine call, and the record of what it did: the one must not be without the other. */
+  #execute(runnable: readonly Pending[], staleness: readonly (number | undefined)[]): Executed {
+    const { clock, engine, batches } = this.#context;
     const results = engine.batch(
       runnable.map(({ ready }) => ready.operation),
       clock.nowMs(),
@@ -169,18 +197,7 @@ class BatchRun {
     }
     for (const one of runnable.slice(executed)) this.#abandon(one);
     this.#retries.settle((shard) => uncommitted?.has(shard) === true);
-    const parked = runnable[executed];
-    const result = results[executed];
-    if (parked !== undefined && result !== undefined) {
-      held.set(parked, result);
-      parkedShards.add(result.shard);
-    }
-    const last = parked === undefined ? group.length : group.indexOf(parked) + 1;
-    for (const one of group.slice(0, last)) {
-      const why = held.get(one);
-      if (why !== undefined) waiting.push({ ...one, parked: why });
-    }
-    return parked;
+    return { parked: runnable[executed], why: results[executed] };
   }
 
   /** The answer of a write that changed something is kept with it. */

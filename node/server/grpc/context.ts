@@ -47,6 +47,11 @@ export interface GrpcContext {
   readonly sessions: (shard: number) => Sessions | undefined;
   /** Gives leadership to a node; why not, if it can't be. What comes of it, the topology tells. */
   readonly handOver: (shard: number, node: string) => string | undefined;
+  /**
+   * Something failed between a write and the record of it: sent again, it would be executed again. Ends this process;
+   * what was not replicated goes with it.
+   */
+  readonly onUnrecorded: (fault: unknown) => void;
   /** Aborts when the node drains: calls that have no end of their own end then. */
   readonly closing: AbortSignal;
 }

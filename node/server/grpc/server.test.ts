@@ -168,6 +168,7 @@ describe('the gRPC server', () => {
         otherLeader: () => undefined,
         sessions: () => undefined,
         handOver: () => undefined,
+        onUnrecorded: () => undefined,
         host: '192.0.2.1',
         port: 0,
         connectionsMax: 1,

@@ -44,6 +44,7 @@ export interface GrpcOptions {
   readonly otherLeader: GrpcContext['otherLeader'];
   readonly sessions: GrpcContext['sessions'];
   readonly handOver: GrpcContext['handOver'];
+  readonly onUnrecorded: GrpcContext['onUnrecorded'];
   /** Address to listen on, and port; 0: any free one. */
   readonly host: string;
   readonly port: number;
@@ -103,7 +104,7 @@ function addServices(
   options: GrpcOptions,
 ): void {
   const { engine, clock, topology, identity, figures, batches, onFault } = options;
-  const { otherLeader, sessions, handOver } = options;
+  const { otherLeader, sessions, handOver, onUnrecorded } = options;
   const parking = new Parking({ operationsMax: PARKED_OPERATIONS_MAX, bytesMax: PARKED_BYTES_MAX });
   const context = {
     engine,
@@ -116,6 +117,7 @@ function addServices(
     otherLeader,
     sessions,
     handOver,
+    onUnrecorded,
     closing,
   };
   server.addService(KeyValueService, keyValueService(context, onFault));

@@ -22,6 +22,8 @@ export interface Harness extends AsyncDisposable {
   readonly keyValue: KeyValueClient;
   readonly cluster: ClusterClient;
   readonly faults: unknown[];
+  /** After which the process would have ended. */
+  readonly unrecorded: readonly unknown[];
   /** Hand-overs that were asked for. */
   readonly handOvers: readonly { readonly shard: number; readonly to: string }[];
   /** Resolves with the first of them. */
@@ -33,6 +35,7 @@ export interface Harness extends AsyncDisposable {
 
 export async function startHarness(engine: Engine, connectionsMax = 100): Promise<Harness> {
   const faults: unknown[] = [];
+  const unrecorded: unknown[] = [];
   const tables = new Map<number, Sessions>();
   const sessions = (shard: number): Sessions => {
     const known = tables.get(shard) ?? new Sessions();
@@ -69,6 +72,7 @@ export async function startHarness(engine: Engine, connectionsMax = 100): Promis
       asked.resolve();
       return undefined;
     },
+    onUnrecorded: (fault) => unrecorded.push(fault),
     host: '127.0.0.1',
     port: 0,
     connectionsMax,
@@ -84,6 +88,7 @@ export async function startHarness(engine: Engine, connectionsMax = 100): Promis
     keyValue,
     cluster,
     faults,
+    unrecorded,
     handOvers,
     otherLeaders,
     asked: () => asked.promise,
