@@ -174,8 +174,8 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Hands the leadership of a shard to another node; its new epoch. INVALID where that node holds no copy, SHARD_MOVING
-   * and NOT_ENOUGH_IN_SYNC, after the time, where it can't take over.
+   * Hands the leadership of a shard to another node; its new epoch. INVALID where that node is not in sync; SHARD_MOVING where
+   * it can't take over now, as the message says: the API server does not answer, for one.
    */
   async transferLeadership(
     shard: number,

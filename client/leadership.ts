@@ -7,6 +7,7 @@ import { fromCall, RdbError, retryOf } from './errors.ts';
 import {
   BACKOFF_MS_MAX,
   BACKOFF_MS_MIN,
+  HAND_OVER_RETRY_MS,
   REDIRECTS_AT_ONCE_MAX,
   SEED_TIMEOUT_MS,
 } from './limits.ts';
@@ -25,7 +26,8 @@ export async function transferLeadership(
   order: HandOver,
   { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
 ): Promise<number> {
-  const endMs = performance.now() + timeoutMs;
+  const begunMs = performance.now();
+  const endMs = begunMs + timeoutMs;
   let redirects = 0;
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
@@ -45,6 +47,9 @@ export async function transferLeadership(
       if (retryOf(error.reason) === 'elsewhere' && ++redirects <= REDIRECTS_AT_ONCE_MAX) continue;
       const range = { minMs: BACKOFF_MS_MIN, maxMs: BACKOFF_MS_MAX };
       const waitMs = Math.max(error.retryAfterMs ?? 0, backoffMs(attempt, range, Math.random));
+      const isRefused = error.reason === 'SHARD_MOVING';
+      // It has had its time: whoever ordered it is to know what stands against it.
+      if (isRefused && performance.now() - begunMs >= HAND_OVER_RETRY_MS) throw error;
       if (!error.retryable || waitMs >= endMs - performance.now()) throw error;
       await delay(waitMs, signal);
     }

@@ -59,6 +59,12 @@ export const REDIRECTS_AT_ONCE_MAX = 4;
 export const BACKOFF_MS_MIN = 10;
 export const BACKOFF_MS_MAX = 500;
 
+/**
+ * A hand-over that the leader refuses is ordered again for so long: it may just be about to know that the node is in sync. Longer, and
+ * who ordered it waits for a word while the API server is away, which a leader awaits for two seconds.
+ */
+export const HAND_OVER_RETRY_MS = 1_000;
+
 /** Connections: first and longest wait before connecting again. */
 export const RECONNECT_MS_MIN = 50;
 export const RECONNECT_MS_MAX = 2_000;

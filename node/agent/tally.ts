@@ -76,6 +76,7 @@ export function logEvent(log: Log, { shard, epoch }: ShardReport, event: CoreEve
     case 'stepped-down':
     case 'released':
     case 'lease-found':
+    case 'hand-over-begun':
       log.info(fields, kind);
       break;
     case 'stopped':
@@ -83,6 +84,9 @@ export function logEvent(log: Log, { shard, epoch }: ShardReport, event: CoreEve
       break;
     case 'store-trouble':
       log.warn(fields, 'request to the LeaseStore failed');
+      break;
+    case 'hand-over-refused':
+      log.warn(fields, kind);
       break;
     case 'total-loss':
       if (event.action === 'reset') log.warn(fields, 'total loss: the shard starts again, empty');

@@ -1,6 +1,6 @@
 /**
  * Leadership is handed over while Redis clients write and read that do nothing but follow redirects: not one
- * operation fails, however late the nodes hear from the store what has become of the Leases.
+ * operation fails, however late the nodes hear from the store what has become of the Leases, or whether it answers at all.
  */
 import { promisify } from 'node:util';
 import { credentials } from '@grpc/grpc-js';
@@ -13,6 +13,8 @@ import {
 import { keyToShard } from '@r-db/proto/slots.ts';
 import { expect } from 'chai';
 import { after, afterEach, before, describe, it } from 'mocha';
+import { limits as replication } from '../replication/core/limits.ts';
+import { failureOf } from '../server/grpc/testing/harness.ts';
 import { RawClient } from '../server/testing/raw-client.ts';
 import { freePorts } from './free-ports.ts';
 import { type LocalCluster, startLocalCluster } from './local-cluster.ts';
@@ -22,6 +24,8 @@ const shards = 6;
 const whole = { timeoutMs: 30_000 };
 /** Longer than a hand-over takes otherwise, shorter than a promise. */
 const lateMs = 300;
+/** For an answer to come on a busy machine. */
+const answeredMs = 1_000;
 /** To the node that leads, and once more where that one has just handed over. */
 const redirectsMost = 3;
 const failuresShown = 2;
@@ -103,7 +107,10 @@ describe('a hand-over', function () {
     });
   });
   after(() => cluster[Symbol.asyncDispose]());
-  afterEach(() => cluster.setFault(() => undefined));
+  afterEach(() => {
+    cluster.setFault(() => undefined);
+    cluster.setOutage('none');
+  });
 
   /** Plain clients of all shards work while `act` goes on and a moment longer. */
   const during = async (act: () => Promise<void>): Promise<void> => {
@@ -145,6 +152,36 @@ describe('a hand-over', function () {
   it('takes the store longer than a promise', async () => {
     cluster.setFault(late('local-0', { requestDelayMs: 1_200 }, ['update']));
     await during(() => transfer(2, 'local-2'));
+  });
+
+  it('does not begin while the store is away: the leader says so in bounded time, and serves on', async () => {
+    const [shard, key] = [3, keys[3] ?? ''];
+    await cluster.until((all) => all.every(({ inSync }) => inSync.length === 3), whole);
+    const before = cluster.shard(shard);
+    for (const [outage, atMostMs] of [
+      ['frozen', replication.handOverAskMs + answeredMs],
+      ['refusing', answeredMs],
+    ] as const) {
+      cluster.setOutage(outage);
+      const client = new Plain(key, cluster.ports[0]?.resp ?? 0);
+      await going([client]);
+      const begunMs = performance.now();
+      const asked = failureOf(transfer(shard, 'local-1'));
+      await going([client]);
+      const { reason, message } = await asked;
+      const tookMs = performance.now() - begunMs;
+      // One that the leader had begun would be of unknown fate now, and this would wait for its end.
+      await going([client]);
+      await client.stop();
+      expect(client.failures, outage).to.deep.equal([]);
+      expect(reason, outage).to.equal('SHARD_MOVING');
+      expect(message, outage).to.match(/the API server does not answer \(.+\); the leader stays/);
+      expect(tookMs, outage).to.be.below(atMostMs);
+    }
+    cluster.setOutage('none');
+    expect(cluster.shard(shard)).to.deep.equal(before);
+    await during(() => transfer(shard, 'local-1'));
+    expect(cluster.shard(shard).leader?.node).to.equal('local-1');
   });
 
   it('of all that a node leads fails nothing either, though the store is slow', async () => {

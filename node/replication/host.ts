@@ -22,6 +22,7 @@ import { Departure } from './departure.ts';
 import { LeaseRequests, type QuorumRead } from './lease-requests.ts';
 import { limits } from './limits.ts';
 import { MemoryReserve } from './memory-reserve.ts';
+import { HandOverOrders, type HandOverRefusal } from './orders.ts';
 import { PeerNetwork, type PeerNetworkOptions } from './peer-network.ts';
 import type { PeerAddress } from './peers/peers.ts';
 import { Redirects } from './redirects.ts';
@@ -74,6 +75,13 @@ export interface ShardReport {
   readonly events: readonly CoreEvent[];
 }
 
+/** Somebody wants that node to lead; `withinMs`: until it begins. */
+export interface HandOverOrder {
+  readonly shard: number;
+  readonly node: string;
+  readonly withinMs: number;
+}
+
 /** What was last reported of a shard: the same is not reported again. */
 type Told = Omit<ShardReport, 'shard' | 'events'>;
 
@@ -92,6 +100,7 @@ export class ShardHost implements AsyncDisposable {
   readonly #askTurnEnd: () => void;
   readonly #stopped = Promise.withResolvers<void>();
   readonly #told: Told[] = [];
+  readonly #orders = new HandOverOrders();
   /** Shards whose open batch is to be sent off. */
   #gathered: number[] = [];
   readonly #isGathered: boolean[] = [];
@@ -236,16 +245,20 @@ export class ShardHost implements AsyncDisposable {
     this.#wantPeers();
   }
 
-  /** Gives leadership to a node; why not, if it can't be. What comes of it, the Lease tells. */
-  handOver(shard: number, node: string): string | undefined {
+  /** Gives leadership to a node, once the store has answered; why not, if it can't be. What comes of it, the Lease tells. */
+  async handOver({ shard, node, withinMs }: HandOverOrder): Promise<HandOverRefusal | undefined> {
     const runner = this.#runners[shard];
-    if (runner === undefined) return `there is no shard ${shard}`;
-    if (runner.core.leading === undefined) return `this node does not lead shard ${shard}`;
+    if (runner === undefined) return invalid(`there is no shard ${shard}`);
+    if (runner.core.leading === undefined) {
+      return { reason: 'SHARD_MOVING', message: `this node does not lead shard ${shard}` };
+    }
     const lease = runner.core.known.lastKnown;
     const to = lease?.inSync.find((member) => nodeOf(member) === node);
-    if (to === undefined) return `${node} is not in the in-sync set of shard ${shard}`;
-    if (to !== this.#options.self) runner.input({ kind: 'hand-over', to });
-    return undefined;
+    if (to === undefined) return invalid(`${node} is not in the in-sync set of shard ${shard}`);
+    if (to === this.#options.self) return undefined;
+    const answer = this.#orders.ask({ shard, to });
+    runner.input({ kind: 'hand-over', to, withinMs });
+    return await answer;
   }
 
   /** The replicas of what this node leads. */
@@ -304,6 +317,7 @@ export class ShardHost implements AsyncDisposable {
     const { shard, core } = runner;
     this.#network?.led(shard, core.leading);
     this.#departure?.changed(runner);
+    for (const event of events) this.#orders.told(shard, event);
     if (runner.unsealed) this.gathered(shard);
     const { lastKnown, lost } = core.known;
     const now: Told = {
@@ -399,6 +413,8 @@ export class ShardHost implements AsyncDisposable {
     if (this.#runners.every(({ core }) => core.stopped)) this.#stopped.resolve();
   }
 }
+
+const invalid = (message: string): HandOverRefusal => ({ reason: 'INVALID', message });
 
 function isSame(before: Told, now: Told): boolean {
   return (

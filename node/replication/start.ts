@@ -10,7 +10,8 @@ import type { NodeAddresses, NodeIdentity, Topology } from '../agent/types.ts';
 import type { Outcome } from './batches.ts';
 import type { TotalLoss } from './core/io.ts';
 import type { Sessions } from './core/sessions.ts';
-import { ShardHost, type ShardHostOptions } from './host.ts';
+import { type HandOverOrder, ShardHost, type ShardHostOptions } from './host.ts';
+import type { HandOverRefusal } from './orders.ts';
 import type { SealedBatch, ShardEngine } from './shard-runner.ts';
 
 export interface HostInThreadOptions {
@@ -53,7 +54,7 @@ export interface HostInThread extends AsyncDisposable {
   /** Writes wait in this shard's open batch. */
   gathered(shard: number): void;
   /** Why leadership can't be given to a node; undefined: it is under way. */
-  handOver(shard: number, node: string): string | undefined;
+  handOver(order: HandOverOrder): Promise<HandOverRefusal | undefined>;
 }
 
 /** Leads shards from the agent's `start` on, until its `shutdown`. */
@@ -126,8 +127,10 @@ export function startShardHost(options: HostInThreadOptions): HostInThread {
     otherLeader: (shard) => host?.otherLeader(shard),
     sessions: (shard) => host?.sessions(shard),
     gathered: (shard) => host?.gathered(shard),
-    handOver: (shard, node) =>
-      host === undefined ? 'this node has not begun yet' : host.handOver(shard, node),
+    handOver: async (order) =>
+      host === undefined
+        ? { reason: 'SHARD_MOVING', message: 'this node has not begun yet' }
+        : host.handOver(order),
     async [Symbol.asyncDispose]() {
       link.orders.close();
       await host?.[Symbol.asyncDispose]();

@@ -190,7 +190,7 @@ class DataThread {
         }),
         otherLeader: (shard) => this.#host?.otherLeader(shard),
         sessions: (shard) => this.#host?.sessions(shard),
-        handOver: (shard, node) => this.#host?.handOver(shard, node) ?? undefined,
+        handOver: async (order) => this.#host?.handOver(order),
         host,
         port: this.#settings.grpcPort,
         connectionsMax: this.#settings.connectionsMax,

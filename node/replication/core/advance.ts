@@ -15,7 +15,13 @@ import {
   planCampaign,
   takeFreeLease,
 } from './election.ts';
-import { giveUpHandOver, handOver, isPreferredAwaitingStore, preferFirst } from './hand-over.ts';
+import {
+  beginAsked,
+  giveUpHandOver,
+  handOver,
+  isHandOverAwaitingStore,
+  preferFirst,
+} from './hand-over.ts';
 import { followLease } from './leadership.ts';
 import { noEdit } from './lease.ts';
 import { limits } from './limits.ts';
@@ -61,6 +67,7 @@ function advanceAll(state: State): void {
   followLease(state);
   giveUpHandOver(state);
   continueShutdown(state);
+  beginAsked(state);
   if (state.leadership !== undefined) preferFirst(state, state.leadership);
   commit(state);
   followAlone(state);
@@ -109,7 +116,7 @@ function request(state: State, intent: Intent | undefined): void {
   }
   if (intent === undefined) {
     if (state.stopping) finishShutdown(state);
-    if (isPreferredAwaitingStore(state) || isCampaignAwaitingStore(state)) readIfDue(state, true);
+    if (isHandOverAwaitingStore(state) || isCampaignAwaitingStore(state)) readIfDue(state, true);
     else if (!state.stopped) recheck(state);
     return;
   }

@@ -85,7 +85,7 @@ import { Backoff, seededRandom } from './backoff.ts';
 import { cutTaken, notBegun } from './catch-up.ts';
 import { hear, receive } from './follower.ts';
 import { committedIfHeld, freshAsOfMs, takeFreshness, unknown } from './freshness.ts';
-import { startHandOver } from './hand-over.ts';
+import { askHandOver, readFailedOfAsked } from './hand-over.ts';
 import type { Freshness, Refused } from './heartbeats.ts';
 import { type Epoch, epoch, type Generation, type Incarnation, nodeOf } from './identity.ts';
 import type { CoreServing, Effect, Input } from './io.ts';
@@ -321,6 +321,7 @@ function takeRare(state: State, input: RareInput): void {
       break;
     case 'read-failed':
       tracker.readFailed(input.request);
+      readFailedOfAsked(state, input);
       reads.failed(nowMs);
       tell(state, { kind: 'store-trouble', message: input.message });
       break;
@@ -355,9 +356,7 @@ function takeRare(state: State, input: RareInput): void {
       cutTaken(state, input);
       break;
     case 'hand-over':
-      if (!startHandOver(state, input.to)) {
-        tracker.ignore(`leadership can't be handed to ${input.to}`);
-      }
+      askHandOver(state, input);
       break;
     case 'writes-stopped':
       assert(state.stopsOut > 0, 'no stop of writes was asked for');

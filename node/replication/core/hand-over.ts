@@ -5,12 +5,16 @@
  * compare-and-set. Unless that is refused, it serves again only after winning another one on the same version:
  * the tracker keeps the unresolved edit among the possible ones, and that stops reads and writes.
  *
+ * While the store is away, a leader that has begun it serves nobody: so where nobody is in a hurry it begins only once the
+ * store has answered since it was wanted.
+ *
  * A node that shuts down gives its place in the set away with the leadership: the removal of a member is always safe, and
  * the successor then needs nobody's promise or acknowledgement who is about to end.
  */
 
 import { type Incarnation, nextEpoch, nodeOf } from './identity.ts';
 import { inSyncSets } from './in-sync.ts';
+import type { Input } from './io.ts';
 import type { CurrentLease } from './lease.ts';
 import { limits } from './limits.ts';
 import { isUp } from './replicate.ts';
@@ -18,13 +22,65 @@ import { publish } from './serving.ts';
 import {
   type AwaitedSuccessor,
   emit,
+  type HandOver,
   type Intent,
   isBroken,
   type Leadership,
   promiseMs,
   type State,
   send,
+  tell,
 } from './state.ts';
+
+/** Somebody wants it. */
+export function askHandOver(state: State, order: Extract<Input, { kind: 'hand-over' }>): void {
+  const { leadership, nowMs } = state;
+  const { to, withinMs = limits.handOverAskMs } = order;
+  const asked = leadership?.handOverAsked;
+  const problem = asked !== undefined && asked.to !== to ? underWay(asked) : problemOf(state, to);
+  if (leadership === undefined || problem !== undefined) {
+    tell(state, { kind: 'hand-over-refused', to, message: problem ?? notLeading });
+    return;
+  }
+  // Who asked for the same before is answered with it.
+  if (asked !== undefined) return;
+  const untilMs = nowMs + Math.min(withinMs, limits.handOverAskMs);
+  leadership.handOverAsked = { to, after: state.tracker.lastRequest, untilMs };
+  // Somebody waits for the answer: whatever failed before, the store is asked now.
+  state.reads.succeeded();
+}
+
+/** Begins what somebody asked for, or refuses it; until then all is served. */
+export function beginAsked(state: State): void {
+  const { leadership, tracker, nowMs } = state;
+  const asked = leadership?.handOverAsked;
+  if (leadership === undefined || asked === undefined) return;
+  const { to, after, untilMs } = asked;
+  const problem = problemOf(state, to);
+  if (problem !== undefined) refuseAsked(state, problem);
+  else if (leadership.handOver !== undefined || tracker.confirmedBy > after) {
+    leadership.handOverAsked = undefined;
+    startHandOver(state, to);
+    tell(state, { kind: 'hand-over-begun', to });
+  } else if (nowMs >= untilMs) refuseAsked(state, noAnswer());
+}
+
+/** A read that was sent before it was asked for says nothing of now. */
+export function readFailedOfAsked(
+  state: State,
+  { request, message }: Extract<Input, { kind: 'read-failed' }>,
+): void {
+  const after = state.leadership?.handOverAsked?.after;
+  if (after !== undefined && request > after) refuseAsked(state, noAnswer(message));
+}
+
+export function refuseAsked(state: State, message: string): void {
+  const { leadership } = state;
+  if (leadership?.handOverAsked === undefined) return;
+  const { to } = leadership.handOverAsked;
+  leadership.handOverAsked = undefined;
+  tell(state, { kind: 'hand-over-refused', to, message });
+}
 
 /** Begins it, if the target may lead and nothing stands against it. */
 export function startHandOver(state: State, to: Incarnation): boolean {
@@ -95,8 +151,14 @@ export function preferFirst(state: State, leadership: Leadership): void {
   leadership.preferred = undefined;
 }
 
-/** It would give leadership back, if only the store answered. */
-export function isPreferredAwaitingStore({ leadership, tracker }: State): boolean {
+/** It would give leadership away, if only the store answered. */
+export function isHandOverAwaitingStore(state: State): boolean {
+  const asked = state.leadership?.handOverAsked;
+  if (asked !== undefined && state.tracker.confirmedBy <= asked.after) return true;
+  return isPreferredAwaitingStore(state);
+}
+
+function isPreferredAwaitingStore({ leadership, tracker }: State): boolean {
   const dueAfter = leadership?.preferred?.dueAfter;
   return dueAfter !== undefined && tracker.confirmedBy <= dueAfter;
 }
@@ -127,6 +189,23 @@ function firstOfAssignment({ tracker, peers, options }: State): Incarnation | un
   const node = tracker.current?.assignment[0];
   if (node === undefined) return undefined;
   return node === nodeOf(options.self) ? options.self : peers.get(node)?.incarnation;
+}
+
+const notLeading = 'this node does not lead the shard';
+const underWay = ({ to }: Pick<HandOver, 'to'>): string => `leadership is being handed to ${to}`;
+const noAnswer = (how = 'no answer in time'): string =>
+  `the API server does not answer (${how}); the leader stays`;
+
+/** What stands against giving leadership to a member; undefined: nothing, or that is under way. */
+function problemOf(state: State, to: Incarnation): string | undefined {
+  const { leadership, tracker, options } = state;
+  if (leadership === undefined) return notLeading;
+  if (leadership.handOver !== undefined) {
+    return leadership.handOver.to === to ? undefined : underWay(leadership.handOver);
+  }
+  if (tracker.lost !== undefined) return 'the Lease of the shard is lost';
+  if (to === options.self) return 'this node leads already';
+  return mayLead(state, to) ? undefined : `${to} is not in sync, not connected, or about to end`;
 }
 
 /** A confirmed member, connected and not about to leave. */

@@ -81,8 +81,8 @@ export type Input =
     }
   /** The host stood still, and its monotonic clock with it: what is timed by that clock came from before. */
   | { readonly kind: 'suspended' }
-  /** Somebody wants this member of the set to lead. */
-  | { readonly kind: 'hand-over'; readonly to: Incarnation }
+  /** Somebody wants this member of the set to lead: told as `hand-over-begun` or `hand-over-refused`, by then at the latest. */
+  | { readonly kind: 'hand-over'; readonly to: Incarnation; readonly withinMs?: number }
   /** Time passed: `wakeAtMs` came. */
   | { readonly kind: 'tick' }
   /** What `options.replication` says is another thing from now on; the same is to be told to `PeerHeartbeats`. */
@@ -162,9 +162,12 @@ export type CoreEvent =
       readonly action: 'reset' | 'held';
     }
   | { readonly kind: 'released'; readonly generation: Generation }
+  /** What came of the wish that this member leads; of one that is begun, the Lease tells the rest. */
+  | { readonly kind: 'hand-over-begun'; readonly to: Incarnation }
+  | { readonly kind: 'hand-over-refused'; readonly to: Incarnation; readonly message: string }
   | { readonly kind: 'lease-lost'; readonly reason: LostReason; readonly epoch: Epoch }
   | { readonly kind: 'lease-found'; readonly epoch: Epoch }
-  /** A Lease or an order that was not followed, and why. */
+  /** A Lease that was not followed, and why. */
   | { readonly kind: 'ignored'; readonly message: string }
   | { readonly kind: 'store-trouble'; readonly message: string }
   | { readonly kind: 'data-refused'; readonly message: string }

@@ -8,7 +8,7 @@
 
 import { endAlone } from './alone.ts';
 import { keepFreshness } from './freshness.ts';
-import { awaitSuccessor, tellSuccessor } from './hand-over.ts';
+import { awaitSuccessor, refuseAsked, tellSuccessor } from './hand-over.ts';
 import type { LeadCause, StepDownReason } from './io.ts';
 import type { CurrentLease } from './lease.ts';
 import { emit, holdsCopy, isBroken, type Leadership, type State, tell } from './state.ts';
@@ -32,6 +32,7 @@ export function followLease(state: State): void {
 }
 
 export function stepDown(state: State, leadership: Leadership, reason: StepDownReason): void {
+  refuseAsked(state, 'this node does not lead any more');
   state.leadership = undefined;
   state.following = undefined;
   state.changed = true;
@@ -102,6 +103,7 @@ function takeOver(state: State, lease: CurrentLease): void {
     commitDueMs: undefined,
     batchFrom: log.applied.sequence,
     handOver: undefined,
+    handOverAsked: undefined,
     preferred: undefined,
   };
   state.data = { kind: 'present', generation: lease.generation, used: true };

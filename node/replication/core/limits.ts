@@ -52,6 +52,11 @@ export const limits = {
    * costs a read of the store. Less: a busy store's answer, or a new connection to it, delays the campaign.
    */
   askAheadPromises: 0.15,
+  /**
+   * Milliseconds, at most, until the store has answered and a hand-over that somebody asked for begins; else it is refused. Longer:
+   * who asked waits for nothing. Shorter: refused on a slow store, on which hand-overs succeed: clients wait two promises for one.
+   */
+  handOverAskMs: 2_000,
   /** Part of a promise that a hand-over waits for the batch that is out. */
   handOverPromises: 0.5,
   /**
@@ -119,4 +124,5 @@ assert(
 );
 assert(limits.sessionsMax * 200 < limits.sessionBytesMax, 'sessions without answers do not fit');
 assert(limits.sessionResultBytesMax * 16 < limits.sessionBytesMax, 'few answers fill all');
+assert(limits.handOverAskMs >= limits.promiseMs * 2, 'refused where clients would have waited');
 assert(limits.handOverPromises < limits.silencePromises, 'a hand-over outlasts its target');

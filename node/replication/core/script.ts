@@ -126,7 +126,7 @@ class ScriptRun {
       case 'promise-refused':
         return { kind, by: incarnation(who), epoch: epoch(Number(second.slice(1))) };
       case 'hand-over':
-        return { kind, to: incarnation(who) };
+        return { kind, to: incarnation(who), ...(second ? { withinMs: Number(second) } : {}) };
       case 'write': {
         // `e1` says in which epoch it was executed; else in the present one.
         const given = /^e\d+$/.test(who) ? Number(words.shift()?.slice(1)) : undefined;

@@ -67,6 +67,7 @@ export interface Leadership {
   /** The newest batch, out or committed, begins after this; for the simulation's broken rules alone. */
   batchFrom: number;
   handOver: HandOver | undefined;
+  handOverAsked: AskedHandOver | undefined;
   /** Since when the first of the assignment could lead instead; when that is due, the last request before. */
   preferred:
     | { readonly to: Incarnation; readonly sinceMs: number; readonly dueAfter?: number }
@@ -119,6 +120,13 @@ export interface SendingSnapshot {
 export interface HandOver {
   readonly to: Incarnation;
   readonly giveUpAtMs: number;
+}
+
+/** Somebody wants the shard given to that member: once the store has answered a request sent after `after`. */
+export interface AskedHandOver {
+  readonly to: Incarnation;
+  readonly after: number;
+  readonly untilMs: number;
 }
 
 /** Until when, at most, those who came to a leader that has left are kept; `version`: of the Lease that it gave away. */

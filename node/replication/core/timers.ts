@@ -28,6 +28,7 @@ function leaderDues(state: State): number[] {
   }
   if (patience !== undefined) dues.push(patience.untilMs);
   if (leadership.handOver !== undefined) dues.push(leadership.handOver.giveUpAtMs);
+  if (leadership.handOverAsked !== undefined) dues.push(leadership.handOverAsked.untilMs);
   return dues;
 }
 

@@ -1,4 +1,4 @@
-import { status } from '@grpc/grpc-js';
+import { Metadata, status } from '@grpc/grpc-js';
 import type { StatsResponse, TopologyResponse } from '@r-db/proto/generated/rdb/v1/cluster.ts';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
@@ -153,7 +153,39 @@ describe('Cluster over gRPC', () => {
     const shards = after.shards.map((one) => (one.shard === 1 ? { ...one, epoch: 9 } : one));
     harness.setTopology({ ...after, shards });
     expect(await answer).to.deep.equal({ epoch: 9n });
-    expect(harness.handOvers).to.deep.equal([{ shard: 1, to: 'test-1' }]);
+    expect(harness.handOvers).to.deep.equal([{ shard: 1, node: 'test-1', withinMs: 2_500 }]);
+  });
+
+  it('says why the leader stays', async () => {
+    harness.setTopology(topologyOf(4, ['test-0']));
+    const { cluster, refusal } = harness;
+    const message = 'the API server does not answer';
+    refusal.handOver = { reason: 'SHARD_MOVING', message };
+    const order = { shard: 1, to: 'test-1' };
+    expect(await failureOf(call(cluster, cluster.transferLeadership, order))).to.include({
+      code: status.UNAVAILABLE,
+      reason: 'SHARD_MOVING',
+      message,
+    });
+  });
+
+  it('says before the deadline that a hand-over takes too long', async () => {
+    harness.setTopology(topologyOf(4, ['test-0']));
+    const { cluster } = harness;
+    const answer = new Promise<unknown>((resolve, reject) => {
+      const deadline = Date.now() + 500;
+      cluster.transferLeadership(
+        { shard: 1, to: 'test-1' },
+        new Metadata(),
+        { deadline },
+        (error, response) => (error ? reject(error) : resolve(response)),
+      );
+    });
+    const failure = await failureOf(answer);
+    expect(failure).to.include({ code: status.UNAVAILABLE, reason: 'SHARD_MOVING' });
+    expect(failure.message).to.match(/is not led by test-1 after \d+ ms/);
+    const [asked] = harness.handOvers;
+    expect(asked?.withinMs).to.be.within(1, 250);
   });
 
   it('sends who wants a hand-over to the leader, and refuses nonsense', async () => {

@@ -1,5 +1,5 @@
 /** The service rdb.v1.Cluster. */
-import type { ServerWritableStream } from '@grpc/grpc-js';
+import type { ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
 import type {
   ClusterServer,
   ShardStats,
@@ -10,10 +10,10 @@ import type {
   TransferLeadershipResponse,
 } from '@r-db/proto/generated/rdb/v1/cluster.ts';
 import type { Topology } from '../../agent/types.ts';
-import { CallError, endWith, unary, writeMessage } from './calls.ts';
+import { CallError, endWith, patienceOf, unary, writeMessage } from './calls.ts';
 import type { GrpcContext } from './context.ts';
 import { notLeader } from './leaders.ts';
-import { HAND_OVER_MS_MAX } from './limits.ts';
+import { HAND_OVER_BEGIN_SHARE, HAND_OVER_MS_MAX } from './limits.ts';
 import { operationError, unimplemented } from './status.ts';
 import { topologyMessage } from './topology.ts';
 
@@ -26,7 +26,7 @@ export function clusterService(
       followTopology(context, call).catch((error: unknown) => endWith(call, error, onFault));
     },
     stats: unary(async () => stats(context), onFault),
-    transferLeadership: unary((call) => transfer(context, call.request), onFault),
+    transferLeadership: unary((call) => transfer(context, call), onFault),
     moveReplica: (_call, callback) => callback(unimplemented('Cluster.MoveReplica')),
   };
 }
@@ -63,30 +63,36 @@ async function followTopology(
   }
 }
 
-/** Answers once the topology shows the new leader. */
+/** Answers once the topology shows the new leader, or the node says why it goes on leading. */
 async function transfer(
   context: GrpcContext,
-  { shard, to }: TransferLeadershipRequest,
+  call: ServerUnaryCall<TransferLeadershipRequest, TransferLeadershipResponse>,
 ): Promise<TransferLeadershipResponse> {
-  const { topology, engine, identity, handOver } = context;
+  const { topology, engine, identity, handOver, clock } = context;
+  const { shard, to } = call.request;
   if (shard >= engine.arena.options.shards) {
     throw new CallError(operationError('INVALID', `there is no shard ${shard}`));
   }
   const before = topology.current()?.shards[shard];
   if (before?.leader !== identity.node) throw new CallError(notLeader(context, shard));
   if (to === identity.node) return { epoch: BigInt(before.epoch) };
-  const problem = handOver(shard, to);
-  if (problem !== undefined) throw new CallError(operationError('INVALID', problem));
+  const leftMs = patienceOf(call, clock).deadlineMs - clock.monotonicMs();
+  const forMs = Math.max(0, Math.min(HAND_OVER_MS_MAX, leftMs));
   const done = Promise.withResolvers<number>();
   const unsubscribe = topology.subscribe(() => {
     const now = topology.current()?.shards[shard];
     if (now !== undefined && now.epoch > before.epoch) done.resolve(now.epoch);
   });
   const timer = setTimeout(() => {
-    const message = `shard ${shard} is not led by ${to} after ${HAND_OVER_MS_MAX} ms: is it in sync?`;
+    const message = `shard ${shard} is not led by ${to} after ${Math.round(forMs)} ms: is it in sync?`;
     done.reject(new CallError(operationError('SHARD_MOVING', message)));
-  }, HAND_OVER_MS_MAX);
+  }, forMs);
   try {
+    const withinMs = forMs * HAND_OVER_BEGIN_SHARE;
+    const refusal = await Promise.race([handOver({ shard, node: to, withinMs }), done.promise]);
+    if (typeof refusal === 'object') {
+      throw new CallError(operationError(refusal.reason, refusal.message));
+    }
     return { epoch: BigInt(await done.promise) };
   } finally {
     clearTimeout(timer);

@@ -3,6 +3,8 @@ import type { Topology } from '../../agent/types.ts';
 import type { Engine } from '../../engine/types.ts';
 import type { Batches } from '../../replication/batches.ts';
 import type { Sessions } from '../../replication/core/sessions.ts';
+import type { HandOverOrder } from '../../replication/host.ts';
+import type { HandOverRefusal } from '../../replication/orders.ts';
 
 export interface Clock {
   /** Milliseconds since the Unix epoch: shard time. A whole number. */
@@ -46,7 +48,7 @@ export interface GrpcContext {
   /** What became of writes with a request ID in a shard. */
   readonly sessions: (shard: number) => Sessions | undefined;
   /** Gives leadership to a node; why not, if it can't be. What comes of it, the topology tells. */
-  readonly handOver: (shard: number, node: string) => string | undefined;
+  readonly handOver: (order: HandOverOrder) => Promise<HandOverRefusal | undefined>;
   /**
    * Something failed between a write and the record of it: sent again, it would be executed again. Ends this process;
    * what was not replicated goes with it.

@@ -1,5 +1,6 @@
 /** Bounds of the gRPC side of a data thread. Relations are checked when the module loads. */
 import { strict as assert } from 'node:assert';
+import { limits as replication } from '../../replication/core/limits.ts';
 
 const MiB = 1024 * 1024;
 
@@ -26,8 +27,10 @@ export const PARK_MS_MAX = 5_000;
  * held as long as it takes; who has no deadline wants to know what became of it.
  */
 export const COMMIT_MS_MAX = 2 ** 31 - 1;
-/** How long a hand-over may take until the topology shows it. */
+/** How long a hand-over may take until the topology shows it, if no deadline is nearer. */
 export const HAND_OVER_MS_MAX = 5_000;
+/** Part of that time in which it must have begun: what is left must do for the hand-over itself. */
+export const HAND_OVER_BEGIN_SHARE = 0.5;
 /** One wait for a shard; then the operation is tried again whatever happened. */
 export const PARK_STEP_MS_MAX = 250;
 /** Operations that wait at once, in one thread. More are answered OVERLOADED. */
@@ -58,4 +61,8 @@ assert(BATCH_BYTES_MAX <= MESSAGE_OVERHEAD_BYTES_MAX + 16 * MiB, 'a full batch f
 assert(FIRST_READS_MAX <= READS_MAX && READS_MAX <= BATCH_OPERATIONS_MAX);
 assert(SCAN_PAGE_BYTES_MAX < ANSWER_BYTES_MAX, 'a page fits a default client');
 assert(PARK_STEP_MS_MAX < PARK_MS_MAX);
+assert(
+  replication.handOverAskMs <= HAND_OVER_MS_MAX * HAND_OVER_BEGIN_SHARE,
+  'who is refused a hand-over hears why',
+);
 assert(BATCH_OPERATIONS_MAX <= PARKED_OPERATIONS_MAX, 'one batch can wait as a whole');

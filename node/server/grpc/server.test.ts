@@ -167,7 +167,7 @@ describe('the gRPC server', () => {
         batches: new Batches({ engine: engine.asEngine(), onGathered: () => undefined }),
         otherLeader: () => undefined,
         sessions: () => undefined,
-        handOver: () => undefined,
+        handOver: async () => undefined,
         onUnrecorded: () => undefined,
         host: '192.0.2.1',
         port: 0,

@@ -14,6 +14,8 @@ import type { Topology } from '../../../agent/types.ts';
 import type { Engine } from '../../../engine/types.ts';
 import { Batches } from '../../../replication/batches.ts';
 import { Sessions } from '../../../replication/core/sessions.ts';
+import type { HandOverOrder } from '../../../replication/host.ts';
+import type { HandOverRefusal } from '../../../replication/orders.ts';
 import { type GrpcServer, startGrpc } from '../server.ts';
 
 export interface Harness extends AsyncDisposable {
@@ -25,7 +27,9 @@ export interface Harness extends AsyncDisposable {
   /** After which the process would have ended. */
   readonly unrecorded: readonly unknown[];
   /** Hand-overs that were asked for. */
-  readonly handOvers: readonly { readonly shard: number; readonly to: string }[];
+  readonly handOvers: readonly HandOverOrder[];
+  /** What comes of them. */
+  readonly refusal: { handOver: HandOverRefusal | undefined };
   /** Resolves with the first of them. */
   asked(): Promise<void>;
   setTopology(topology: Topology | undefined): void;
@@ -43,7 +47,8 @@ export async function startHarness(engine: Engine, connectionsMax = 100): Promis
     return known;
   };
   const otherLeaders = new Map<number, string>();
-  const handOvers: { shard: number; to: string }[] = [];
+  const handOvers: HandOverOrder[] = [];
+  const refusal: Harness['refusal'] = { handOver: undefined };
   const asked = Promise.withResolvers<void>();
   const listeners = new Set<() => void>();
   let current: Topology | undefined;
@@ -67,10 +72,10 @@ export async function startHarness(engine: Engine, connectionsMax = 100): Promis
     batches: new Batches({ engine, onGathered: () => undefined }),
     otherLeader: (shard) => otherLeaders.get(shard),
     sessions,
-    handOver: (shard, to) => {
-      handOvers.push({ shard, to });
+    handOver: async (order) => {
+      handOvers.push(order);
       asked.resolve();
-      return undefined;
+      return refusal.handOver;
     },
     onUnrecorded: (fault) => unrecorded.push(fault),
     host: '127.0.0.1',
@@ -90,6 +95,7 @@ export async function startHarness(engine: Engine, connectionsMax = 100): Promis
     faults,
     unrecorded,
     handOvers,
+    refusal,
     otherLeaders,
     asked: () => asked.promise,
     setTopology: (topology) => {
