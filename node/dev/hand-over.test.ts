@@ -24,6 +24,8 @@ const shards = 6;
 const whole = { timeoutMs: 30_000 };
 /** Longer than a hand-over takes otherwise, shorter than a promise. */
 const lateMs = 300;
+/** How long a node that is to leave is watched while the store is away. */
+const awayMs = 500;
 /** For an answer to come on a busy machine. */
 const answeredMs = 1_000;
 /** To the node that leads, and once more where that one has just handed over. */
@@ -95,6 +97,7 @@ class Plain {
 describe('a hand-over', function () {
   this.timeout(60_000);
   let cluster: LocalCluster;
+  const stopping = Promise.withResolvers<void>();
   const keys = Array.from({ length: shards }, (_, shard) => keyOf(shard));
 
   before(async () => {
@@ -104,6 +107,9 @@ describe('a hand-over', function () {
       threads: 2,
       leader: 0,
       memoryLimitBytes: 512 * 1024 * 1024,
+      onLine: (node, line) => {
+        if (node === 'local-0' && line.includes('"stopping"')) stopping.resolve();
+      },
     });
   });
   after(() => cluster[Symbol.asyncDispose]());
@@ -113,11 +119,11 @@ describe('a hand-over', function () {
   });
 
   /** Plain clients of all shards work while `act` goes on and a moment longer. */
-  const during = async (act: () => Promise<void>): Promise<void> => {
+  const during = async (act: (clients: readonly Plain[]) => Promise<void>): Promise<void> => {
     await cluster.until((all) => all.every(({ inSync }) => inSync.length === 3), whole);
     const clients = keys.map((key) => new Plain(key, cluster.ports[0]?.resp ?? 0));
     await going(clients);
-    await act();
+    await act(clients);
     await going(clients);
     for (const client of clients) await client.stop();
     expect(clients.flatMap(({ failures }) => failures)).to.deep.equal([]);
@@ -184,12 +190,20 @@ describe('a hand-over', function () {
     expect(cluster.shard(shard).leader?.node).to.equal('local-1');
   });
 
-  it('of all that a node leads fails nothing either, though the store is slow', async () => {
+  it('of all that a node leads fails nothing either, though the store is away at first, and then slow', async () => {
     cluster.setFault(
       late('local-0', { requestDelayMs: 100, replyDelayMs: 100 }, ['update', 'event']),
     );
-    await during(async () => {
+    await during(async (clients) => {
+      cluster.setOutage('frozen');
       cluster.nodes[0]?.signal('SIGTERM');
+      await stopping.promise;
+      // All are served by the node that is to leave, longer than any of them would wait for another leader.
+      const ledBefore = keys.map((_, shard) => cluster.shard(shard).leader?.node);
+      const untilMs = performance.now() + awayMs;
+      while (performance.now() < untilMs) await going(clients);
+      expect(keys.map((_, shard) => cluster.shard(shard).leader?.node)).to.deep.equal(ledBefore);
+      cluster.setOutage('none');
       await cluster.until((all) => all.every(({ leader }) => leader?.node !== 'local-0'), whole);
     });
   });

@@ -293,10 +293,22 @@ export class ShardHost implements AsyncDisposable {
 
   /** Hands over what it leads; resolves when every Lease says so that can. The caller bounds the wait. */
   async shutdown(): Promise<void> {
-    this.#departure = new Departure(this.#runners, this.#options.scheduler);
+    const { scheduler } = this.#options;
+    const storeAnswers = (): Promise<void> => this.#storeAnswers();
+    this.#departure = new Departure(this.#runners, { scheduler, storeAnswers });
     this.#network?.leave();
     this.#checkStopped();
     await this.#stopped.promise;
+  }
+
+  /** Asks until the store answers, be it no: any shard's Lease will do. */
+  async #storeAnswers(): Promise<void> {
+    const { scheduler } = this.#options;
+    while (!this.#closed && (await this.#leases[0]?.isAnswered()) === false) {
+      await new Promise<void>((resolve) => {
+        scheduler.after(limits.storeProbeMs, resolve);
+      });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,12 +1,13 @@
 /** The Lease of one shard: what the watch and the store say, as inputs of its core; and its writes. */
 
 import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
-import { LeaseStoreError, messageOf } from '@r-db/leases/errors.ts';
+import { LeaseStoreError, type LeaseStoreErrorCode, messageOf } from '@r-db/leases/errors.ts';
 import { leaseOf } from '@r-db/leases/raw.ts';
 import type { Lease, LeaseEvent, LeaseStore } from '@r-db/leases/store.ts';
 import { shardLeaseName } from '@r-db/proto/leases.ts';
 import type { Effect, Input } from './core/io.ts';
 import type { ShardLease } from './core/lease.ts';
+import { limits } from './limits.ts';
 import type { RequestGate } from './request-gate.ts';
 import { type ClusterIdentity, changeOf, readShardLease } from './shard-lease.ts';
 import type { SharedReads } from './shared-reads.ts';
@@ -85,6 +86,17 @@ export class LeaseRequests {
     return { ...input, request };
   }
 
+  /** Whether the store answers a quorum read now, and not too late, as one that may be asked or with a no. */
+  async isAnswered(): Promise<boolean> {
+    const { gate, store } = this.#options;
+    try {
+      await gate.run(() => store.get(this.#name, { timeoutMs: limits.storeAnswersMs }));
+      return true;
+    } catch (error) {
+      return error instanceof LeaseStoreError && answers.has(error.code);
+    }
+  }
+
   async #get(request: number): Promise<QuorumRead> {
     const { gate, store, onAnswered } = this.#options;
     try {
@@ -135,5 +147,7 @@ export class LeaseRequests {
     return make(reading.lease);
   }
 }
+
+const answers: ReadonlySet<LeaseStoreErrorCode> = new Set(['Forbidden', 'NotFound', 'Malformed']);
 
 const wonUnreadable = 'the store answered a compare-and-set with another Lease than was sent';

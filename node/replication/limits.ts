@@ -19,6 +19,11 @@ export const limits = {
   gatherReadsMs: 2,
   /** Milliseconds between tries, of one shard at a time, of a LeaseStore that has not answered. */
   storeProbeMs: 300,
+  /**
+   * Milliseconds in which the LeaseStore answers a node that shuts down, or it is away. Longer: a node whose connection died
+   * tries again later. Shorter: a busy API server is taken for one that is away.
+   */
+  storeAnswersMs: 2_000,
   /** Batches that are out from which on others wait for them. Fewer: quiet nodes answer later; more: busy ones send more frames. */
   roundBatchesMin: 4,
   /** Milliseconds that they wait at most: some shards' followers answer later, or not at all. */
