@@ -61,6 +61,8 @@ export interface FakeNode {
   breaksAfterExecuting: number;
   /** While set, batches wait for it. */
   hold: Promise<void> | undefined;
+  /** What the next orders of hand-overs are answered, as SHARD_MOVING. */
+  readonly handOverRefusals: HandOverRefusal[];
   /** The gRPC port that the topology names. */
   toldPort: number;
   /** While true, topology streams stay open and tell nothing. */
@@ -68,6 +70,11 @@ export interface FakeNode {
   /** Breaks all connections and listens no more. */
   kill(): void;
   openTopologies(): number;
+}
+
+export interface HandOverRefusal {
+  readonly message: string;
+  readonly afterMs: number;
 }
 
 export interface FakeCluster extends AsyncDisposable {
@@ -142,6 +149,7 @@ class Node implements FakeNode {
   readonly batches: string[][] = [];
   readonly faults: FakeNode['faults'] = [];
   breaksAfterExecuting = 0;
+  readonly handOverRefusals: HandOverRefusal[] = [];
   hold: Promise<void> | undefined;
   silent = false;
   readonly #cluster: Cluster;
@@ -238,7 +246,9 @@ class Node implements FakeNode {
         }),
       transferLeadership: ({ request: { shard, to } }, callback) => {
         const elsewhere = this.#elsewhere(shard);
-        if (elsewhere !== undefined) callback(statusOf(9, elsewhere.message, elsewhere));
+        const refusal = this.handOverRefusals.shift();
+        if (refusal !== undefined) setTimeout(() => callback(refused(refusal)), refusal.afterMs);
+        else if (elsewhere !== undefined) callback(statusOf(9, elsewhere.message, elsewhere));
         else {
           const heir = this.#cluster.nodes.findIndex(({ name }) => name === to);
           if (heir < 0) callback(statusOf(3, `there is no node ${to}`));
@@ -414,19 +424,29 @@ class Node implements FakeNode {
 }
 
 /** A failed call, with the leader in google.rpc.ErrorInfo as real nodes tell it. */
+const refused = ({ message }: HandOverRefusal): Error =>
+  withReason({ code: 14, details: message, reason: 'SHARD_MOVING', metadata: {} });
+
 function statusOf(code: number, details: string, { leader }: Partial<OperationError> = {}): Error {
-  const metadata = new Metadata();
-  if (leader?.grpc !== undefined) {
-    const { shard, node, grpc } = leader;
-    const more = { shard: String(shard), leader: node, grpc: `${grpc.host}:${grpc.port}` };
-    const info = ErrorInfo.encode({
-      reason: 'NOT_LEADER',
-      domain: 'rdb.dev',
-      metadata: more,
-    }).finish();
-    const any = { typeUrl: 'type.googleapis.com/google.rpc.ErrorInfo', value: info };
-    const encoded = Status.encode({ code, message: details, details: [any] }).finish();
-    metadata.set('grpc-status-details-bin', Buffer.from(encoded));
+  if (leader?.grpc === undefined) {
+    return Object.assign(new Error(details), { code, details, metadata: new Metadata() });
   }
+  const { shard, node, grpc } = leader;
+  const metadata = { shard: String(shard), leader: node, grpc: `${grpc.host}:${grpc.port}` };
+  return withReason({ code, details, reason: 'NOT_LEADER', metadata });
+}
+
+function withReason(told: {
+  readonly code: number;
+  readonly details: string;
+  readonly reason: ReasonName;
+  readonly metadata: Record<string, string>;
+}): Error {
+  const { code, details, reason, metadata: more } = told;
+  const info = ErrorInfo.encode({ reason, domain: 'rdb.dev', metadata: more }).finish();
+  const any = { typeUrl: 'type.googleapis.com/google.rpc.ErrorInfo', value: info };
+  const encoded = Status.encode({ code, message: details, details: [any] }).finish();
+  const metadata = new Metadata();
+  metadata.set('grpc-status-details-bin', Buffer.from(encoded));
   return Object.assign(new Error(details), { code, details, metadata });
 }

@@ -232,7 +232,7 @@ export class Agent implements AsyncDisposable {
   }
 
   /**
-   * Stops leading at once and gives up what may be given up. Resolves when all threads have, or after
+   * Stops leading, once the store answers, and gives up what may be given up. Resolves when all threads have, or after
    * `graceMs`; true if all have.
    */
   async shutdown(graceMs: number): Promise<boolean> {
