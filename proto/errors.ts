@@ -68,8 +68,9 @@ export const ERRORS: Readonly<Record<ReasonName, ErrorRow>> = {
     grpc: 'UNAVAILABLE',
     resp: ['TRYAGAIN'],
     retry: 'backoff',
-    meaning: 'Leadership of the shard is being handed over, or can not be now. Nothing was done.',
-    advice: 'Try again: a hand-over takes milliseconds. To `rdb lead` the message says what is wrong.',
+    meaning: 'Leadership of the shard is being handed over, or cannot be now. Nothing was done.',
+    advice:
+      'Try again: a hand-over takes milliseconds. To `rdb lead` the message says what is wrong.',
   },
   OUTCOME_UNKNOWN: {
     grpc: 'ABORTED',
