@@ -102,9 +102,7 @@ export function findCgroups(name: string, text: string, root = cgroupRoot): read
 function foldersOf(name: string, root: string): readonly string[] {
   const found: string[] = [];
   const visit = (folder: string) => {
-    for (const entry of readdirSync(folder, { withFileTypes: true })) {
-      if (entry.isDirectory()) visit(join(folder, entry.name));
-    }
+    for (const name of foldersIn(folder)) visit(join(folder, name));
     found.push(folder);
   };
   const version2 = existsSync(join(root, 'cgroup.controllers'));
@@ -112,6 +110,17 @@ function foldersOf(name: string, root: string): readonly string[] {
     if (existsSync(join(tree, name))) visit(join(tree, name));
   }
   return found;
+}
+
+/** None of a cgroup that is removed meanwhile: a container that ends, while another one is looked for. */
+function foldersIn(folder: string): readonly string[] {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 /** The trees of version 1, each once: `cpu` and `cpuacct` are often links to one. */
