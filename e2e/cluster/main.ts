@@ -52,7 +52,10 @@ async function command([name, ...args]: readonly string[]): Promise<number> {
     case 'status':
       return await status();
     case 'kubectl':
-      return await show([...kubectl(layout, (await running()).kube), ...args]);
+      return await show(
+        [...kubectl(layout, (await running()).kube), ...args],
+        clusterEnvironment(),
+      );
     case 'helm':
       return await show(inNetwork(layout, [(await running()).helm, ...args]), clusterEnvironment());
     case 'shell':

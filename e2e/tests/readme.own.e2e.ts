@@ -1,4 +1,4 @@
-/** The commands of the README, word for word, as its reader would type them. */
+/** The commands of the README, and of the page that it leads to for a Kubernetes, as their reader would type them. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -50,6 +50,13 @@ describe('the README', function () {
     expect(answers).to.match(/demo +3 +3 +64\/64 +Ready/);
     expect(answers).to.match(/demo-shard-0 /);
     await kubectl('delete', 'rdb', 'demo', '--timeout=60s');
+  });
+
+  it('names files of the checkout to kubectl in the cluster', async () => {
+    const answer = await runAll([
+      'npm run -s cluster -- kubectl apply --dry-run=server -f examples/demo.yaml',
+    ]);
+    expect(answer).to.match(/demo created \(server dry run\)/);
   });
 
   function makeTool(name: string, command: string): void {

@@ -301,7 +301,7 @@ export class ShardHost implements AsyncDisposable {
     await this.#stopped.promise;
   }
 
-  /** Asks until the store answers, be it no: any shard's Lease will do. */
+  /** Resolves once the store has answered, be it no, or this host is closed, as it is when its grace is over. Any Lease will do. */
   async #storeAnswers(): Promise<void> {
     const { scheduler } = this.#options;
     while (!this.#closed && (await this.#leases[0]?.isAnswered()) === false) {
