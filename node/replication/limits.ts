@@ -41,7 +41,7 @@ export const limits = {
   /** One part of a snapshot. Larger: fewer round trips; a turn of the event loop takes longer. */
   cutBytes: 256 * 1024,
   /** What all snapshots that a node sends may take. Larger: catch-up is faster, clients are served less. */
-  cutBytesPerSecond: 32 * mebibyte,
+  cutBytesPerSecond: 22 * mebibyte,
   /** Applied entries kept for followers, of all shards of a node together; each gets its share. */
   logBytesMax: 128 * mebibyte,
   /** How fast the time by which keys expire follows the wall clock: 36 s an hour. More: a wrong clock expires keys. */

@@ -1,5 +1,7 @@
 /** Frames on a stream: a length (4 bytes, big endian, of what follows), then so many bytes. */
 
+import { limits } from './limits.ts';
+
 /** A peer broke the framing or sent what can't be understood; the connection ends. */
 export class BrokenFrame extends Error {
   override readonly name = 'BrokenFrame';
@@ -11,7 +13,7 @@ const nothing = Buffer.alloc(0);
 export class FrameReader {
   #bytesMax: number;
   readonly #onFrame: (frame: Buffer) => void;
-  /** A begun frame, with room for all of it once its length is known; so many bytes have come. */
+  /** Room for a begun frame, all of it once its length is known; so many bytes of it have come. */
   #begun = nothing;
   #held = 0;
   /** Bytes that make the begun frame whole, header included; 0: its header is not whole yet. */
@@ -29,15 +31,25 @@ export class FrameReader {
 
   /** Bytes of the stream, which the caller may overwrite afterwards. A frame handed on is valid until its handler returns. */
   take(chunk: Uint8Array): void {
-    let rest = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-    if (this.#held > 0) {
-      this.#hold(rest);
-      if (this.#held < this.#wanted) return;
-      rest = this.#begun.subarray(0, this.#held);
-      this.#begun = nothing;
-      this.#held = 0;
-      this.#wanted = 0;
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    if (this.#held === 0) {
+      this.#cut(bytes);
+      return;
     }
+    this.#hold(bytes);
+    if (this.#held < this.#wanted) return;
+    const room = this.#begun;
+    const begun = room.subarray(0, this.#held);
+    this.#begun = nothing;
+    this.#held = 0;
+    this.#wanted = 0;
+    this.#cut(begun);
+    // New memory for each part of a snapshot would make V8 mark its whole heap again and again.
+    if (this.#begun === nothing && room.length <= limits.frameRoomBytesKept) this.#begun = room;
+  }
+
+  /** Hands on the whole frames of these bytes, and holds what is left. */
+  #cut(rest: Buffer): void {
     let at = 0;
     while (rest.length - at >= headerBytes) {
       const length = rest.readUInt32BE(at);
