@@ -18,13 +18,22 @@ import { attempt, run, until } from './run.ts';
 const domain = 'cluster.local';
 const readyPort = 8181;
 
+/**
+ * A control plane has machines of its own. Here pods, kubelets and clients want the same processors: an update of a Lease
+ * took the API server up to half a second when a container was made meanwhile. Where the kernel does not allow it,
+ * `nice` says so in the log and goes on.
+ */
+const aheadOfOthers = ['nice', '-n', '-10'];
+
 /** Resolves once the API server serves. */
 export async function startControlPlane(layout: Layout, kube: string): Promise<void> {
   const keys = inState.keys(layout);
   const start = (name: string, ...args: readonly string[]) =>
     startServer(layout, name, controlPlane.namespace, [kube, ...args]);
+  const startAhead = (name: string, ...args: readonly string[]) =>
+    startServer(layout, name, controlPlane.namespace, [...aheadOfOthers, kube, ...args]);
   writeConfiguration(layout);
-  start(
+  startAhead(
     'etcd',
     ...['etcd', '--data-dir', join(layout.state, 'etcd'), '--log-level', 'warn'],
     // It lives no longer than the cluster: nothing is lost if the machine stops.
@@ -33,7 +42,7 @@ export async function startControlPlane(layout: Layout, kube: string): Promise<v
     ...['--advertise-client-urls', 'http://127.0.0.1:2379'],
     ...['--listen-peer-urls', 'http://127.0.0.1:2380'],
   );
-  start(
+  startAhead(
     'apiserver',
     ...['kube-apiserver', '--etcd-servers', 'http://127.0.0.1:2379', '--cert-dir', keys],
     ...['--advertise-address', controlPlane.address, '--bind-address', '0.0.0.0'],
@@ -75,7 +84,7 @@ export async function startControlPlane(layout: Layout, kube: string): Promise<v
     ...['kube-scheduler', '--kubeconfig', inState.kubeconfig(layout, 'scheduler')],
     ...['--leader-elect=false', '--bind-address', '127.0.0.1'],
   );
-  start('coredns', 'coredns', '-conf', join(layout.state, 'Corefile'));
+  startAhead('coredns', 'coredns', '-conf', join(layout.state, 'Corefile'));
 }
 
 /** Resolves once all nodes are Ready, names resolve and pods may be made. */

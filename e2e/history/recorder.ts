@@ -144,12 +144,7 @@ class Processes {
     this.#store ??= this.#connect();
     const store = this.#store;
     const out = turn(store, `${this.#name}.${this.#number}`);
-    const timer = new AbortController();
-    const late = sleep(stuckMs, 'late', { signal: timer.signal }).catch(() => 'over');
-    if ((await Promise.race([out.then(() => 'answered'), late])) !== 'late') {
-      timer.abort();
-      return;
-    }
+    if (await isOverWithin(out, stuckMs)) return;
     this.#number++;
     this.#store = undefined;
     const stuck = out.finally(() => {
@@ -163,6 +158,14 @@ class Processes {
     await Promise.all(this.#stuck);
     this.#store?.close();
   }
+}
+
+/** No `AbortSignal`: one for each operation takes a tenth of what a client takes. */
+function isOverWithin(operation: Promise<void>, ms: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(false), ms);
+    operation.finally(() => clearTimeout(timer)).then(() => resolve(true), reject);
+  });
 }
 
 function readerTurns({ registers, counters, compared }: ShardKeys): readonly Turn[] {
