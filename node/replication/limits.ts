@@ -8,8 +8,11 @@ export const limits = {
    * shards at once would else drown an API server that has other work.
    */
   requestsInFlightMax: 16,
-  /** Of them, so many at first: as many connections as are open at rest. More: a failover begins with handshakes. */
-  requestsInFlightFirst: 2,
+  /**
+   * Of them, so many at first. Fewer: the shards of a node that died wait for each other, up to 0.1 s where the API server is
+   * busy. More: a failover begins with as many handshakes, where the connections are not still open.
+   */
+  requestsInFlightFirst: 5,
   /** Milliseconds without an answer after which twice as many are out. Longer: a dead connection delays a failover. */
   requestsStepMs: 50,
   /**
