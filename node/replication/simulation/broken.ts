@@ -36,7 +36,7 @@ export const profileOf: Readonly<Record<BreakableRule, ProfileName>> = {
   'hand-over-serving': 'handovers',
   'hand-over-outside-set': 'handovers',
   'minimum-of-maximal': 'minimum',
-  'minimum-of-confirmed': 'minimum',
+  'minimum-of-confirmed': 'removals',
   'minimum-at-start-only': 'minimum',
   'fresh-without-promises': 'replicas',
   'lease-anew-by-some': 'deleted',

@@ -56,6 +56,11 @@ export const faults = {
     const forMs = 500 + context.cluster.world.random() * 2_000;
     isolate(context.cluster, someLeader(context) ?? process, forMs);
   },
+  /** A leader is isolated, and has its peers back before it has the API server. */
+  'strand-leader': (context, process) => {
+    const { cluster } = context;
+    strand(cluster, someLeader(context) ?? process);
+  },
   /** A leader speaks to nobody, and hears what the others said before, late. */
   mute: (context, process) => mute(context.cluster, someLeader(context) ?? process),
   /** A leader loses one follower, dies, and the next leader dies soon: the follower was left behind. */
@@ -112,6 +117,17 @@ export function isolate(cluster: Cluster, process: Process, forMs: number): void
     peer === process.node ? [] : [network.cut(process.node, peer), network.cut(peer, process.node)],
   );
   world.clock.after(forMs, () => {
+    for (const heal of healing) heal();
+  });
+}
+
+function strand(cluster: Cluster, process: Process): void {
+  const { network, world } = cluster;
+  const forMs = 500 + world.random() * 2_000;
+  isolate(cluster, process, forMs);
+  world.note(() => `${process.node} is without the API server for longer`);
+  const healing = [network.cut(process.node, 'api'), network.cut('api', process.node)];
+  world.clock.after(forMs + world.random() * 3_000, () => {
     for (const heal of healing) heal();
   });
 }

@@ -3,6 +3,7 @@
  * its seed; a broken rule names the one that finds it soonest (`broken.ts`).
  */
 
+import type { Cause } from '../core/lease.ts';
 import type { FaultName } from './faults.ts';
 
 export interface Profile {
@@ -22,9 +23,10 @@ export interface Profile {
   readonly isolateGrown: number;
   readonly cutLate: number;
   readonly deleteStored: number;
-  /** Of the store: parts of replies lost, requests late, writes turned away. */
+  /** Of the store: parts of replies lost, requests late (of a cause, where that is named), writes turned away. */
   readonly lost: number;
   readonly late: number;
+  readonly lateOf: Readonly<Partial<Record<Cause, number>>>;
   readonly busy: number;
   readonly storeMs: number;
   readonly watchMs: number;
@@ -83,6 +85,7 @@ const general: Profile = {
   deleteStored: 0,
   lost: 0.1,
   late: 0.1,
+  lateOf: {},
   busy: 0.05,
   storeMs: 5,
   watchMs: 200,
@@ -169,6 +172,7 @@ export const profiles = {
   /** Leases are deleted by hand. */
   deleted: {
     ...aimed,
+    steps: 80,
     faults: { ...general.faults, crash: 0.05, 'delete-lease': 0.03, outage: 0 },
     restartMs: 300,
     lost: 0.3,
@@ -206,11 +210,15 @@ export const profiles = {
     retrying: 0,
     increments: 0,
     anyReplica: 0,
-    faults: { 'hand-over': 0.12, cut: 0.01, heal: 0.05 },
-    isolateDeposed: 0.8,
-    lost: 0.2,
-    late: 0.4,
-    watchMs: 500,
+    steps: 80,
+    // Rare enough that one that is late is often stored before the next takes its version away.
+    faults: { 'hand-over': 0.05, cut: 0.02, heal: 0.05 },
+    isolateDeposed: 0.9,
+    lost: 0.05,
+    late: 0.05,
+    lateOf: { HandOver: 0.6 },
+    // The next leader learns of it while what others promised the old one still holds.
+    watchMs: 100,
     clientPauseMs: 40,
     reads: 0.6,
     keys: 1,
@@ -257,11 +265,13 @@ export const profiles = {
     replicationFactor: 2,
     assigned: [2],
     steps: 80,
-    faults: { 'isolate-leader': 0.05 },
-    isolateDeposed: 0.8,
+    // Who is back with its peer, but not with the API server, can't remove it, which would settle the campaign.
+    faults: { 'strand-leader': 0.03, 'isolate-leader': 0.01 },
+    isolateDeposed: 0.9,
     cutLate: 0,
     lost: 0.05,
-    late: 0.35,
+    late: 0.05,
+    lateOf: { Campaign: 0.6 },
     watchMs: 1_000,
     clientPauseMs: 40,
     reads: 0.6,
@@ -292,11 +302,14 @@ export const profiles = {
     replicationFactor: 2,
     assigned: [2],
     faults: { bounce: 0.05, cut: 0.02, heal: 0.05 },
-    isolateGrown: 0.7,
+    isolateGrown: 0.9,
     cutLate: 0.8,
     lost: 0.1,
-    late: 0.5,
+    late: 0.1,
+    lateOf: { Grow: 0.5, Shrink: 0.5 },
+    // Messages take longer than the store: who joins lacks what is under way to it.
     storeMs: 1,
+    delayMs: 10,
     slow: 0.1,
     watchMs: 1_000,
     keys: 1,
@@ -341,19 +354,24 @@ export const profiles = {
     datagrams: true,
     retrying: 0,
     increments: 0,
+    steps: 80,
     faults: { bounce: 0.1, 'crash-leader': 0.03 },
     slow: 0.3,
     doubled: 0.3,
     loss: 0,
     lost: 0,
     late: 0,
-    clientPauseMs: 400,
+    // Writes are rare: the next one would show that whoever is back lacks the one before.
+    clientPauseMs: 800,
   },
   store: {
     ...aimed,
-    faults: { outage: 0.03, cut: 0.06, heal: 0.06, 'hand-over': 0.08 },
+    steps: 80,
+    faults: { outage: 0.02, cut: 0.08, heal: 0.06, 'hand-over': 0.05, 'isolate-leader': 0.02 },
     lost: 0.35,
     late: 0.35,
+    // Removals above all, and whoever is being removed takes the leadership.
+    lateOf: { Shrink: 0.5, Campaign: 0.1 },
     busy: 0.1,
     watchMs: 2_000,
     isolateDeposed: 0.4,
@@ -375,6 +393,22 @@ export const profiles = {
     faults: { cut: 0.1, heal: 0.06, crash: 0.02 },
     lost: 0.3,
     late: 0.3,
+    reads: 0.1,
+  },
+  /**
+   * Nobody may be missing, and no leader waits for others to lead instead. Followers are silent until they are removed, and
+   * then hold what comes, while the leader has not heard yet that they were.
+   */
+  removals: {
+    ...aimed,
+    nodes: 2,
+    replicationFactor: 2,
+    assigned: [2],
+    minInSync: 2,
+    faults: { pause: 0.1, cut: 0.03, heal: 0.06, crash: 0.02 },
+    lost: 0.3,
+    late: 0.3,
+    watchMs: 2_000,
     reads: 0.1,
   },
   /** Nodes are asked to end, one or several at a time, while others crash and come back. */

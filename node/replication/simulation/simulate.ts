@@ -132,8 +132,9 @@ class Run {
 
   #setFaults(): void {
     const { store, network } = this.cluster;
-    const { lost, late, busy, storeMs, watchMs, loss, doubled, slow, delayMs } = this.#profile;
-    Object.assign(store.faults, { lost, late, busy, latencyMs: storeMs, watchMs });
+    const { lost, late, lateOf, busy, storeMs, watchMs, loss, doubled, slow, delayMs } =
+      this.#profile;
+    Object.assign(store.faults, { lost, late, lateOf, busy, latencyMs: storeMs, watchMs });
     Object.assign(network.faults, { lost: loss, doubled, slow, delayMs });
     this.#faulty = true;
   }
@@ -156,7 +157,14 @@ class Run {
     this.#faulty = false;
     cluster.network.heal();
     Object.assign(cluster.network.faults, { lost: 0, doubled: 0, slow: 0 });
-    Object.assign(cluster.store.faults, { outage: 'none', lost: 0, late: 0, busy: 0, watchMs: 20 });
+    Object.assign(cluster.store.faults, {
+      outage: 'none',
+      lost: 0,
+      late: 0,
+      lateOf: {},
+      busy: 0,
+      watchMs: 20,
+    });
     for (const process of cluster.processes) {
       process.full = false;
       process.resume();

@@ -19,8 +19,9 @@ export interface StoreFaults {
   latencyMs: number;
   /** Part of replies that are lost. */
   lost: number;
-  /** Part of requests that arrive when their sender has given up. */
+  /** Part of requests that arrive when their sender has given up; `lateOf`: of compare-and-sets of one cause. */
   late: number;
+  lateOf: Readonly<Partial<Record<Cause, number>>>;
   /** Part of writes that are turned away, as too many (429). */
   busy: number;
   /** Longest delay of a watch event. */
@@ -53,6 +54,7 @@ export class SimulatedStore {
     latencyMs: 3,
     lost: 0,
     late: 0,
+    lateOf: {},
     busy: 0,
     watchMs: 20,
   };
@@ -112,7 +114,7 @@ export class SimulatedStore {
       forbidden: false,
       message: 'no answer',
     } as const;
-    this.#request({ node, shard, answer, unknown: failed, isWrite: false }, () =>
+    this.#request({ node, shard, answer, unknown: failed, cause: undefined }, () =>
       this.faults.outage === 'forbidden'
         ? { ...failed, forbidden: true, message: 'may not' }
         : { kind: 'read', request, lease: this.lease(shard) },
@@ -123,7 +125,7 @@ export class SimulatedStore {
     this.counts.writes++;
     const { request, base, edit } = write;
     const unknown: Input = { kind: 'unresolved', request, message: 'no answer' };
-    this.#request({ node, shard, answer, unknown, isWrite: true }, (late) => {
+    this.#request({ node, shard, answer, unknown, cause: edit.cause }, (late) => {
       if (this.faults.outage === 'forbidden') {
         return { kind: 'refused', request, reason: 'Forbidden', message: 'may not' };
       }
@@ -186,13 +188,15 @@ export class SimulatedStore {
       readonly shard: number;
       readonly answer: (input: Input) => void;
       readonly unknown: Input;
-      readonly isWrite: boolean;
+      /** Of a write. */
+      readonly cause: Cause | undefined;
     },
     run: (late: boolean) => Input,
   ): void {
-    const { node, shard, answer, unknown, isWrite } = asked;
+    const { node, shard, answer, unknown, cause } = asked;
     const { clock, random } = this.#world;
-    const { outage, lost, late } = this.faults;
+    const { outage, lost, lateOf } = this.faults;
+    const late = (cause && lateOf[cause]) ?? this.faults.late;
     let answered = false;
     const once = (input: Input) => {
       if (!answered) answer(input);
@@ -205,7 +209,7 @@ export class SimulatedStore {
     clock.after(deadlineMs, () => once(unknown));
     if (this.#network.isCut(node, 'api') || (outage === 'silent' && random() < 0.5)) return;
     const isLate = outage === 'silent' || random() < late;
-    if (isLate && isWrite) this.onLate(shard, node);
+    if (isLate && cause !== undefined) this.onLate(shard, node);
     clock.after(isLate ? random() * 4 * deadlineMs : this.#delay(), () => {
       const input = run(isLate);
       if (random() < lost) return;
