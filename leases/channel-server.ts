@@ -105,8 +105,7 @@ class Service {
     if (call.verb === 'update') {
       const outcome = await store.update(leaseOf(call.raw), call.change, deadline);
       if (outcome.kind === 'won') return outcome.lease.raw;
-      const code = outcome.kind === 'refused' ? outcome.reason : 'Unavailable';
-      throw new LeaseStoreError(code, outcome.message);
+      throw new LeaseStoreError(outcome.reason, outcome.message);
     }
     const { admin } = this.#options;
     if (admin === undefined) {

@@ -18,6 +18,7 @@ import { leaseStoreContract } from './contract.ts';
 import { EventLog, newShardLease, SELECTOR } from './contract-tools.ts';
 import { CHANNEL_FRAME_BYTES_MAX, PORT_UNACKNOWLEDGED_MAX } from './limits.ts';
 import { MemoryLeases } from './memory.ts';
+import type { LeaseStore, UpdateOutcome } from './store.ts';
 import { memoryFaults } from './testing/memory-faults.ts';
 
 /** Leases in memory, served; faults are those of the client `served`. */
@@ -142,6 +143,31 @@ describe('Leases over a local socket', () => {
     const update = store.update(lease, {}, { timeoutMs: 100 });
     await waiting.advance(100);
     expect(await update).to.include({ kind: 'refused', reason: 'Unreachable' });
+  });
+
+  it('hears at the deadline what the server knows: whether anything was sent', async () => {
+    const { port1, port2 } = new MessageChannel();
+    const clock = new ManualScheduler();
+    const asked = Promise.withResolvers<void>();
+    const behind: LeaseStore = Object.assign(memory.client('behind'), {
+      update: (...[, , deadline]: Parameters<LeaseStore['update']>): Promise<UpdateOutcome> => {
+        const { promise, resolve } = Promise.withResolvers<UpdateOutcome>();
+        clock.after(deadline?.timeoutMs ?? 0, () =>
+          resolve({ kind: 'refused', reason: 'Unreachable', message: 'no connection' }),
+        );
+        asked.resolve();
+        return promise;
+      },
+    });
+    await using serving = serveLeases({ channel: portChannel(port1), store: behind });
+    await using store = channelStore(port2, clock);
+    const lease = memory.objects.get('demo-shard-0');
+    if (lease === undefined) throw new Error('missing');
+    const update = store.update(lease, {}, { timeoutMs: 100 });
+    await asked.promise;
+    await clock.advance(99);
+    expect(await update).to.include({ kind: 'refused', reason: 'Unreachable' });
+    expect(serving).to.not.equal(undefined);
   });
 
   it('lets only admins create and delete', async () => {

@@ -20,6 +20,7 @@ import {
   CHANNEL_RECONNECT_FIRST_MS,
   CHANNEL_RECONNECT_LAST_MS,
   CHANNEL_REQUESTS_MAX,
+  CHANNEL_TIMEOUT_MARGIN,
   CHANNEL_WATCHES_MAX,
   REQUEST_TIMEOUT_MS,
 } from './limits.ts';
@@ -224,7 +225,8 @@ export class ChannelStore implements LeaseAdmin, AsyncDisposable {
       else failNow('Unreachable', `no connection to the store in ${timeoutMs} ms`);
     });
     const pending: Pending = {
-      call: { ...call, id, timeoutMs },
+      // The server ends first: it may know that nothing was sent.
+      call: { ...call, id, timeoutMs: timeoutMs * (1 - CHANNEL_TIMEOUT_MARGIN) },
       sent: false,
       settle: (reply) => {
         this.#pending.delete(id);

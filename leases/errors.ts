@@ -53,6 +53,6 @@ const REFUSED = ['Forbidden', 'NotFound', 'Invalid', 'TooManyRequests', 'Unreach
 export function failedUpdate({ code, message }: LeaseStoreError): UpdateOutcome {
   const reason = REFUSED.find((refused) => refused === code);
   return reason === undefined
-    ? { kind: 'unresolved', message }
+    ? { kind: 'unresolved', reason: code, message }
     : { kind: 'refused', reason, message };
 }

@@ -18,6 +18,12 @@ export const CHANNEL_FRAME_BYTES_MAX = 16 * 1024 * 1024;
 /** Requests of one client in flight: every shard's campaign at once, and as many reads. */
 export const CHANNEL_REQUESTS_MAX = 4_096;
 
+/**
+ * Part of a request's time that the server of a channel gives back, for its answer to come in time. Smaller: a busy process hears
+ * of a time-out and not of what the server knows, that nothing was sent. Larger: a slow store has less time.
+ */
+export const CHANNEL_TIMEOUT_MARGIN = 0.05;
+
 /** Watches of one client. A node has two. */
 export const CHANNEL_WATCHES_MAX = 64;
 

@@ -14,6 +14,8 @@
  * - What a watch or a list tells may be stale. `get` never is.
  */
 
+import type { LeaseStoreErrorCode } from './errors.ts';
+
 /** One Lease as the store holds it. `raw` is the whole object, to be sent back with known fields changed. */
 export interface Lease {
   readonly name: string;
@@ -49,7 +51,11 @@ export type UpdateOutcome =
   /** Certainly not stored, now or later (403, 404, 422, 429, or the request was never sent). */
   | { readonly kind: 'refused'; readonly reason: RefusedReason; readonly message: string }
   /** Unknown (409, time-out, 5xx, connection lost): read again with `get` before you conclude. */
-  | { readonly kind: 'unresolved'; readonly message: string };
+  | {
+      readonly kind: 'unresolved';
+      readonly reason: LeaseStoreErrorCode;
+      readonly message: string;
+    };
 
 export type RefusedReason =
   | 'Forbidden'

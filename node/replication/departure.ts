@@ -17,7 +17,7 @@ export interface Leaver {
 
 export interface DepartureOptions {
   readonly scheduler: Pick<Scheduler, 'after'>;
-  /** Resolves once the store has answered a request that was sent since. */
+  /** Resolves once the store has answered a request that was sent since, be it no. */
   readonly storeAnswers: () => Promise<void>;
 }
 

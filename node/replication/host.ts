@@ -7,7 +7,7 @@
 
 import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
 import type { LeaseEvent, LeaseStore, LeaseWatch } from '@r-db/leases/store.ts';
-import { leaseSelector, shardOfLeaseName } from '@r-db/proto/leases.ts';
+import { leaseSelector, shardLeaseName, shardOfLeaseName } from '@r-db/proto/leases.ts';
 import type { ReplicaState } from '@r-db/proto/replicas.ts';
 import type { FollowerState } from '../agent/link.ts';
 import type { NodeAddresses } from '../agent/types.ts';
@@ -19,7 +19,7 @@ import type { Sessions } from './core/sessions.ts';
 import type { ReplicationOptions } from './core/state.ts';
 import { CutPace } from './cut-pace.ts';
 import { Departure } from './departure.ts';
-import { LeaseRequests, type QuorumRead } from './lease-requests.ts';
+import { LeaseRequests } from './lease-requests.ts';
 import { limits } from './limits.ts';
 import { MemoryReserve } from './memory-reserve.ts';
 import { HandOverOrders, type HandOverRefusal } from './orders.ts';
@@ -30,8 +30,7 @@ import { RequestGate } from './request-gate.ts';
 import { Rounds } from './rounds.ts';
 import { type ClusterIdentity, memberOf } from './shard-lease.ts';
 import { type SealedBatch, type ShardEngine, ShardRunner } from './shard-runner.ts';
-import { SharedReads } from './shared-reads.ts';
-import { StoreReturn } from './store-return.ts';
+import { StoreWatch } from './store-watch.ts';
 import { Wakes } from './wakes.ts';
 
 export interface ShardHostOptions extends ClusterIdentity {
@@ -91,7 +90,7 @@ export class ShardHost implements AsyncDisposable {
   readonly #leases: LeaseRequests[] = [];
   readonly #network: PeerNetwork | undefined;
   readonly #reserve: MemoryReserve;
-  readonly #storeReturn: StoreReturn;
+  readonly #storeWatch: StoreWatch;
   readonly #wakes: Wakes;
   readonly #rounds = new Rounds();
   readonly #redirects: Redirects;
@@ -119,14 +118,21 @@ export class ShardHost implements AsyncDisposable {
       stepMs: limits.requestsStepMs,
       scheduler,
     });
-    const sharedReads = new SharedReads<QuorumRead>(scheduler);
     const pace = new CutPace(scheduler);
     const reserve = new MemoryReserve(engine);
     this.#reserve = reserve;
     this.#redirects = new Redirects(engine);
-    this.#storeReturn = new StoreReturn(scheduler, (shard) =>
-      this.#runners[shard]?.input({ kind: 'store-answers' }),
-    );
+    const storeWatch = new StoreWatch({
+      scheduler,
+      read: () => store.get(shardLeaseName(cluster, 0)),
+      onReturn: () => {
+        for (const runner of this.#runners) {
+          // Who knows of no Lease has asked for none.
+          if (runner.core.known.lastKnown !== undefined) runner.input({ kind: 'store-answers' });
+        }
+      },
+    });
+    this.#storeWatch = storeWatch;
     const { atTurnEnd = (task) => () => void scheduler.after(0, task) } = options;
     this.#askTurnEnd = atTurnEnd(() => this.#turnEnd());
     this.#wakes = new Wakes({
@@ -163,14 +169,10 @@ export class ShardHost implements AsyncDisposable {
         identity: { cluster, clusterId },
         store,
         gate,
-        sharedReads,
+        storeWatch,
         scheduler,
         wallMs,
         leaderHeardMs: () => this.#network?.leaderHeardMs(shard),
-        onAnswered: (answered) => {
-          if (answered) this.#storeReturn.answered();
-          else this.#storeReturn.unanswered(shard);
-        },
       });
       this.#leases.push(leases);
       this.#runners.push(
@@ -301,19 +303,17 @@ export class ShardHost implements AsyncDisposable {
     await this.#stopped.promise;
   }
 
-  /** Resolves once the store has answered, be it no, or this host is closed, as it is when its grace is over. Any Lease will do. */
+  /** Resolves once the store has answered, be it no. */
   async #storeAnswers(): Promise<void> {
-    const { scheduler } = this.#options;
-    while (!this.#closed && (await this.#leases[0]?.isAnswered()) === false) {
-      await new Promise<void>((resolve) => {
-        scheduler.after(limits.storeProbeMs, resolve);
-      });
+    for (;;) {
+      const answer = await this.#storeWatch.ask();
+      if (answer.kind === 'reached' || answer.forbidden) return;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    this.#storeReturn[Symbol.dispose]();
+    this.#storeWatch[Symbol.dispose]();
     for (const runner of this.#runners) runner.close();
     this.#wakes[Symbol.dispose]();
     this.#network?.[Symbol.dispose]();

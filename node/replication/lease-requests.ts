@@ -1,16 +1,15 @@
 /** The Lease of one shard: what the watch and the store say, as inputs of its core; and its writes. */
 
 import type { Scheduler } from '@r-db/kubernetes/scheduler.ts';
-import { LeaseStoreError, type LeaseStoreErrorCode, messageOf } from '@r-db/leases/errors.ts';
+import { LeaseStoreError, messageOf } from '@r-db/leases/errors.ts';
 import { leaseOf } from '@r-db/leases/raw.ts';
-import type { Lease, LeaseEvent, LeaseStore } from '@r-db/leases/store.ts';
+import type { Lease, LeaseEvent, LeaseStore, UpdateOutcome } from '@r-db/leases/store.ts';
 import { shardLeaseName } from '@r-db/proto/leases.ts';
 import type { Effect, Input } from './core/io.ts';
 import type { ShardLease } from './core/lease.ts';
-import { limits } from './limits.ts';
 import type { RequestGate } from './request-gate.ts';
 import { type ClusterIdentity, changeOf, readShardLease } from './shard-lease.ts';
-import type { SharedReads } from './shared-reads.ts';
+import { isAnswer, type StoreWatch } from './store-watch.ts';
 
 export interface LeaseRequestsOptions {
   readonly shard: number;
@@ -21,17 +20,9 @@ export interface LeaseRequestsOptions {
   /** Wall clock, milliseconds since 1970. */
   readonly wallMs: () => number;
   /** Of all shards of the node. */
-  readonly sharedReads: SharedReads<QuorumRead>;
+  readonly storeWatch: Pick<StoreWatch, 'ask' | 'heard' | 'away'>;
   /** When this node last heard of the shard's leader, monotonic milliseconds; undefined: never. */
   readonly leaderHeardMs: () => number | undefined;
-  /** After each request: whether the store said anything, be it no. */
-  readonly onAnswered: (answered: boolean) => void;
-}
-
-export interface QuorumRead {
-  readonly input: Input;
-  /** The store answered as one that may be asked, be it with what nobody can read. */
-  readonly found: boolean;
 }
 
 export class LeaseRequests {
@@ -75,65 +66,60 @@ export class LeaseRequests {
   }
 
   async read({ request, orAny }: Extract<Effect, { kind: 'read-lease' }>): Promise<Input> {
-    const { scheduler, sharedReads, onAnswered } = this.#options;
+    const { scheduler, storeWatch } = this.#options;
     this.#learnedMs = scheduler.nowMs();
-    if (orAny !== true) return (await this.#get(request)).input;
-    const answer = await sharedReads.ask(() => this.#get(request));
-    if ('own' in answer) return answer.own.input;
-    const { input, found } = answer.others;
-    if (found || input.kind !== 'read-failed') return { kind: 'store-reached', request };
-    onAnswered(input.forbidden);
-    return { ...input, request };
+    if (orAny !== true) return await this.#get(request);
+    const answer = await storeWatch.ask();
+    if (answer.kind === 'reached') return { kind: 'store-reached', request };
+    const { forbidden, message } = answer;
+    return { kind: 'read-failed', request, forbidden, message };
   }
 
-  /** Whether the store answers a quorum read now, and not too late, as one that may be asked or with a no. */
-  async isAnswered(): Promise<boolean> {
-    const { gate, store } = this.#options;
+  async #get(request: number): Promise<Input> {
+    const { gate, store, storeWatch } = this.#options;
+    const failed = (message: string, forbidden = false): Input => ({
+      ...{ kind: 'read-failed', request, forbidden, message },
+    });
     try {
-      await gate.run(() => store.get(this.#name, { timeoutMs: limits.storeAnswersMs }));
-      return true;
-    } catch (error) {
-      return error instanceof LeaseStoreError && answers.has(error.code);
-    }
-  }
-
-  async #get(request: number): Promise<QuorumRead> {
-    const { gate, store, onAnswered } = this.#options;
-    try {
-      const lease = await gate.run(() => store.get(this.#name));
-      onAnswered(true);
-      if (lease === undefined) {
-        return { input: { kind: 'read', request, lease: undefined }, found: true };
-      }
+      const lease = await gate.run(async () =>
+        storeWatch.away ? 'not-sent' : await store.get(this.#name),
+      );
+      if (lease === 'not-sent') return failed(notSent);
+      storeWatch.heard(true);
+      if (lease === undefined) return { kind: 'read', request, lease: undefined };
       const reading = this.#read(lease, (readable) => ({ kind: 'read', request, lease: readable }));
       // The store did answer, but with nothing to follow: as if it had not.
-      if (reading.kind !== 'unreadable') return { input: reading, found: true };
-      const { message } = reading;
-      return { input: { kind: 'read-failed', request, forbidden: false, message }, found: true };
+      return reading.kind === 'unreadable' ? failed(reading.message) : reading;
     } catch (error) {
-      const forbidden = error instanceof LeaseStoreError && error.code === 'Forbidden';
-      onAnswered(forbidden);
-      const message = messageOf(error);
-      return { input: { kind: 'read-failed', request, forbidden, message }, found: false };
+      const code = error instanceof LeaseStoreError ? error.code : 'Unavailable';
+      storeWatch.heard(isAnswer(code));
+      return failed(messageOf(error), code === 'Forbidden');
     }
   }
 
   async write(effect: Extract<Effect, { kind: 'write-lease' }>): Promise<Input> {
     const { request, base, edit } = effect;
-    const { gate, store, scheduler, wallMs, leaderHeardMs, onAnswered } = this.#options;
+    const { gate, store, scheduler, wallMs, leaderHeardMs, storeWatch } = this.#options;
     const stored = this.#stored.get(base);
     if (stored === undefined) throw new Error(`no stored Lease for version ${base.version}`);
     const learnedMs = effect.dueMs ?? this.#learnedMs ?? scheduler.nowMs();
     const detectionMs = Math.max(0, learnedMs - (leaderHeardMs() ?? learnedMs));
-    const outcome = await gate.run(() => {
+    const outcome = await gate.run(async (): Promise<UpdateOutcome | 'not-sent'> => {
+      if (storeWatch.away) return 'not-sent';
       const promotionMs = scheduler.nowMs() - learnedMs;
-      return store.update(
+      return await store.update(
         stored,
         changeOf(stored, edit, { nowMs: wallMs(), detectionMs, promotionMs }),
       );
     });
-    onAnswered(outcome.kind !== 'unresolved');
-    if (outcome.kind !== 'won') return { ...outcome, request };
+    if (outcome === 'not-sent') {
+      return { kind: 'refused', request, reason: 'Unreachable', message: notSent };
+    }
+    storeWatch.heard(outcome.kind === 'won' || isAnswer(outcome.reason));
+    if (outcome.kind === 'unresolved') {
+      return { kind: 'unresolved', request, message: outcome.message };
+    }
+    if (outcome.kind === 'refused') return { ...outcome, request };
     const won = this.#read(outcome.lease, (lease) => ({ kind: 'won', request, lease }));
     // Stored, and yet not what was sent: something stands between. A quorum read will tell.
     const readable = won.kind === 'won';
@@ -148,6 +134,6 @@ export class LeaseRequests {
   }
 }
 
-const answers: ReadonlySet<LeaseStoreErrorCode> = new Set(['Forbidden', 'NotFound', 'Malformed']);
+const notSent = 'the store does not answer: nothing was sent';
 
 const wonUnreadable = 'the store answered a compare-and-set with another Lease than was sent';

@@ -20,13 +20,17 @@ export const limits = {
    * Longer: a failover takes longer. Shorter: they miss each other, as their timers differ by a turn or two.
    */
   gatherReadsMs: 2,
-  /** Milliseconds between tries, of one shard at a time, of a LeaseStore that has not answered. */
+  /** Milliseconds from a read that failed at once to the next one, while the LeaseStore does not answer. */
   storeProbeMs: 300,
   /**
-   * Milliseconds in which the LeaseStore answers a node that shuts down, or it is away. Longer: a node whose connection died
-   * tries again later. Shorter: a busy API server is taken for one that is away.
+   * Milliseconds without an answer to a read until another is sent besides, doubling up to the most. Shorter: an API server that is
+   * slow is asked more, and has more connections to make when it returns. Longer: it takes longer to get by a connection
+   * that is dead, and after a cut of the network to notice that it is over.
    */
-  storeAnswersMs: 2_000,
+  storeReadFirstMs: 250,
+  storeReadMostMs: 2_000,
+  /** Of them out at a time. Fewer: while all hang nothing is noticed, up to their time-out of 5 s. */
+  storeReadsInFlightMax: 5,
   /** Batches that are out from which on others wait for them. Fewer: quiet nodes answer later; more: busy ones send more frames. */
   roundBatchesMin: 4,
   /** Milliseconds that they wait at most: some shards' followers answer later, or not at all. */
