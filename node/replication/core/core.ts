@@ -142,7 +142,7 @@ export class ShardCore {
       data: { kind: 'absent' },
       serving: { role: 'elsewhere' },
       attempt: undefined,
-      campaignSince: undefined,
+      campaignAsked: undefined,
       recheckAtMs: undefined,
       lossTold: undefined,
       refusalTold: undefined,

@@ -30,18 +30,21 @@ export function takeFreeLease(state: State): Intent | undefined {
  * quorum read and, if it was of this Lease, showed no other: while the store is away it goes on
  * promising. The read is asked for shortly before the campaign is due, and counts unless another promise is given
  * meanwhile. All campaigns of a node may share one. The set loses the old leader. Where a leader is named that was not
- * heard yet, it gets the time of a promise first. Members that are there come one after the other, by their rank.
+ * heard yet, it gets the time of a promise first. Members that are there come one after the other, by their rank: those who
+ * waited for the store, further apart, for an API server that returns is slow.
  */
 export function campaign(state: State): Intent | undefined {
   const lease = state.tracker.current;
   planCampaign(state);
   if (lease === undefined || askDueMs(state) > state.nowMs) {
-    state.campaignSince = undefined;
+    state.campaignAsked = undefined;
     return undefined;
   }
-  state.campaignSince ??= state.tracker.lastRequest;
+  state.campaignAsked ??= { since: state.tracker.lastRequest, answeredMs: undefined };
+  const asked = state.campaignAsked;
+  if (!isCampaignAwaitingStore(state)) asked.answeredMs ??= state.nowMs;
   const dueMs = campaignDueMs(state);
-  if (dueMs > state.nowMs) return undefined;
+  if (startMs(state) > state.nowMs) return undefined;
   const { self } = state.options;
   const { generation, leader } = lease;
   const rest = lease.inSync.filter((member) => member === self || member !== leader);
@@ -51,18 +54,18 @@ export function campaign(state: State): Intent | undefined {
     base: lease,
     edit: { cause: 'Campaign', epoch, generation, leader: self, inSync },
     data: generation,
-    confirmedAfter: state.campaignSince,
+    confirmedAfter: asked.since,
     dueMs,
   };
 }
 
 /** It will campaign soon, if only the store answers. */
-export const isCampaignAwaitingStore = ({ campaignSince, tracker }: State): boolean =>
-  campaignSince !== undefined && tracker.confirmedBy <= campaignSince;
+export const isCampaignAwaitingStore = ({ campaignAsked, tracker }: State): boolean =>
+  campaignAsked !== undefined && tracker.confirmedBy <= campaignAsked.since;
 
 /** When the next step of a campaign is due, if nothing changes but promises; Infinity: none is. */
 export const campaignStepMs = (state: State): number =>
-  state.campaignSince === undefined ? askDueMs(state) : campaignDueMs(state);
+  state.campaignAsked === undefined ? askDueMs(state) : startMs(state);
 
 /** From when on this replica may campaign, if nothing changes but promises; Infinity: it may not. */
 function campaignDueMs(state: State): number {
@@ -70,6 +73,15 @@ function campaignDueMs(state: State): number {
   if (plan === undefined) return Number.POSITIVE_INFINITY;
   if (isBroken(state, 'campaign-unexpired')) return plan.notBeforeMs + plan.waitMs;
   return Math.max(givenUntilMs, plan.notBeforeMs) + plan.waitMs;
+}
+
+/** Where the store answered only after that, it did so to the others, too: they come one after the other from then on. */
+function startMs(state: State): number {
+  const { campaignPlan: plan, campaignAsked } = state;
+  const answeredMs = campaignAsked?.answeredMs;
+  const dueMs = campaignDueMs(state);
+  if (plan === undefined || answeredMs === undefined || answeredMs <= dueMs) return dueMs;
+  return answeredMs + plan.lateWaitMs;
 }
 
 /** From when on it asks whether the store is there. */
@@ -99,14 +111,18 @@ function planOf(state: State): CampaignPlan | undefined {
   if (state.stopping) {
     // Only so that the copy does not end with it; who stays comes first.
     return isSomebodyToCome(state)
-      ? { notBeforeMs: sinceMs + lengthMs, waitMs: lengthMs }
+      ? { notBeforeMs: sinceMs + lengthMs, waitMs: lengthMs, lateWaitMs: 0 }
       : undefined;
   }
   if (lease.leader === undefined || lease.leader === self) {
-    return { notBeforeMs: Number.NEGATIVE_INFINITY, waitMs: 0 };
+    return { notBeforeMs: Number.NEGATIVE_INFINITY, waitMs: 0, lateWaitMs: 0 };
   }
-  const waitMs = rankOf(state, lease) * lengthMs * limits.rankPromises;
-  return { notBeforeMs: sinceMs + lengthMs, waitMs };
+  const place = rankOf(state, lease) * lengthMs;
+  return {
+    notBeforeMs: sinceMs + lengthMs,
+    waitMs: place * limits.rankPromises,
+    lateWaitMs: place * limits.lateRankPromises,
+  };
 }
 
 /** How many members of the set come first, in the order of the assignment. Nobody waits for one that is gone. */

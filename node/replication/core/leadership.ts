@@ -107,7 +107,7 @@ function takeOver(state: State, lease: CurrentLease): void {
     preferred: undefined,
   };
   state.data = { kind: 'present', generation: lease.generation, used: true };
-  state.campaignSince = undefined;
+  state.campaignAsked = undefined;
   state.writes.succeeded();
   const cause = causeOf(state, lease);
   tell(state, { kind: 'leading', epoch: lease.epoch, generation: lease.generation, cause });

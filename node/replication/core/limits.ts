@@ -48,6 +48,12 @@ export const limits = {
    */
   rankPromises: 0.25,
   /**
+   * The same where the store answered only when the campaign was due. Shorter: on an API server that is slow after its return
+   * several ask for each shard, and the new leader waits for the promises of those who lost. Longer: if it answers the
+   * second and not the first, the shard waits so much longer.
+   */
+  lateRankPromises: 0.75,
+  /**
    * Part of a promise before its campaign at which a follower asks whether the store is there. More: a single late heartbeat
    * costs a read of the store. Less: a busy store's answer, or a new connection to it, delays the campaign.
    */

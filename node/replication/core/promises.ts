@@ -28,7 +28,7 @@ export function givePromise(state: State, row: LedShard, untilMs: number): Refus
     state.changed = true;
   }
   // A quorum read that was asked for before this tells nothing of what comes when it has run out.
-  state.campaignSince = undefined;
+  state.campaignAsked = undefined;
   state.givenUntilMs = Math.max(state.givenUntilMs, untilMs);
   return undefined;
 }

@@ -152,10 +152,21 @@ export interface Peer {
   readonly state: 'up' | 'down' | 'refused';
 }
 
-/** Not before that moment, nor before every promise given has run out, and `waitMs` later. */
+/**
+ * Not before that moment, nor before every promise given has run out, and `waitMs` later; `lateWaitMs` after the answer of a
+ * store that answered only then.
+ */
 export interface CampaignPlan {
   readonly notBeforeMs: number;
   readonly waitMs: number;
+  readonly lateWaitMs: number;
+}
+
+export interface CampaignAsked {
+  /** The last request before. */
+  readonly since: number;
+  /** When the store was first heard to answer. */
+  answeredMs: number | undefined;
 }
 
 /** `isAnothers`: an edit that may be stored names another leader, or none. */
@@ -216,8 +227,8 @@ export interface State {
   serving: CoreServing;
   /** The last edit sent, to know one's own doing when a watch tells it. */
   attempt: LeaseEdit | undefined;
-  /** The last request before this incarnation began to ask for a campaign (rule 10). */
-  campaignSince: number | undefined;
+  /** This incarnation asks whether the store is there, for a campaign (rule 10). */
+  campaignAsked: CampaignAsked | undefined;
   /** When to read again a Lease that no watch has told. */
   recheckAtMs: number | undefined;
   /** Told once for each generation. */
