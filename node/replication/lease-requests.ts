@@ -68,11 +68,16 @@ export class LeaseRequests {
   async read({ request, orAny }: Extract<Effect, { kind: 'read-lease' }>): Promise<Input> {
     const { scheduler, storeWatch } = this.#options;
     this.#learnedMs = scheduler.nowMs();
-    if (orAny !== true) return await this.#get(request);
-    const answer = await storeWatch.ask();
-    if (answer.kind === 'reached') return { kind: 'store-reached', request };
-    const { forbidden, message } = answer;
-    return { kind: 'read-failed', request, forbidden, message };
+    // While the store is away this one waits for its return.
+    if (orAny === true || storeWatch.away) {
+      const answer = await storeWatch.ask();
+      if (answer.kind === 'failed') {
+        const { forbidden, message } = answer;
+        return { kind: 'read-failed', request, forbidden, message };
+      }
+      if (orAny === true) return { kind: 'store-reached', request };
+    }
+    return await this.#get(request);
   }
 
   async #get(request: number): Promise<Input> {
