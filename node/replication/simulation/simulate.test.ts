@@ -4,7 +4,7 @@
  */
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import type { BreakableRule } from '../core/rules.ts';
+import { rules } from './broken.ts';
 import { hunt } from './hunt.ts';
 import { simulate } from './simulate.ts';
 
@@ -36,38 +36,7 @@ describe('simulation of clusters', function () {
     expect(second.trace).to.deep.equal(first.trace);
   });
 
-  // Those that few seeds show; `npm run simulate -- --break all --seeds 2000` shows all.
-  const quick: readonly BreakableRule[] = [
-    'commit-by-majority',
-    'shrink-early',
-    'shrink-early-commit',
-    'grow-late',
-    'grow-late-commit',
-    'grow-late-promise',
-    'grow-not-caught-up',
-    'grow-without-pending',
-    'ack-without-sequence',
-    'names-not-incarnations',
-    'promise-from-receipt',
-    'promise-without-margin',
-    'promise-of-suspended',
-    'read-unchecked',
-    'read-cached',
-    'campaign-unexpired',
-    'campaign-outside-set',
-    'take-over-drops-pending',
-    'take-over-trusts-pending',
-    'take-over-reads-early',
-    'commit-unreconciled',
-    'hand-over-serving',
-    'hand-over-outside-set',
-    'minimum-of-maximal',
-    'minimum-at-start-only',
-    'lease-anew-by-some',
-    'retry-executed-again',
-    'snapshot-without-sessions',
-  ];
-  for (const rule of quick) {
+  for (const rule of rules) {
     it(`notices ${rule}`, () => {
       const { violation } = hunt({ rule, from: 1, seeds: seedsToBreakMax });
       expect(violation, `after ${seedsToBreakMax} seeds`).to.be.an('error');
