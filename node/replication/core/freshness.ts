@@ -47,6 +47,8 @@ export function freshAsOfMs(state: State): number | undefined {
 /** A leader's data is as fresh as its promises. Called before `readUntilMs` may fall, as the data stays. */
 export function keepFreshness({ serving, fresh, nowMs }: State): void {
   if (serving.role !== 'leader') return;
+  // It holds no promise, and knows of no moment: clocks may begin near 0.
+  if (serving.readUntilMs <= 0) return;
   fresh.asOfMs = Math.max(fresh.asOfMs ?? 0, Math.min(serving.readUntilMs, nowMs));
   fresh.first = undefined;
 }
