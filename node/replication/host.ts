@@ -30,7 +30,7 @@ import { RequestGate } from './request-gate.ts';
 import { Rounds } from './rounds.ts';
 import { type ClusterIdentity, memberOf } from './shard-lease.ts';
 import { type SealedBatch, type ShardEngine, ShardRunner } from './shard-runner.ts';
-import { StoreWatch } from './store-watch.ts';
+import { StoreProbe } from './store-probe.ts';
 import { Wakes } from './wakes.ts';
 
 export interface ShardHostOptions extends ClusterIdentity {
@@ -90,7 +90,7 @@ export class ShardHost implements AsyncDisposable {
   readonly #leases: LeaseRequests[] = [];
   readonly #network: PeerNetwork | undefined;
   readonly #reserve: MemoryReserve;
-  readonly #storeWatch: StoreWatch;
+  readonly #storeProbe: StoreProbe;
   readonly #wakes: Wakes;
   readonly #rounds = new Rounds();
   readonly #redirects: Redirects;
@@ -122,7 +122,7 @@ export class ShardHost implements AsyncDisposable {
     const reserve = new MemoryReserve(engine);
     this.#reserve = reserve;
     this.#redirects = new Redirects(engine);
-    const storeWatch = new StoreWatch({
+    const storeProbe = new StoreProbe({
       scheduler,
       read: () => store.get(shardLeaseName(cluster, 0)),
       onReturn: () => {
@@ -132,7 +132,7 @@ export class ShardHost implements AsyncDisposable {
         }
       },
     });
-    this.#storeWatch = storeWatch;
+    this.#storeProbe = storeProbe;
     const { atTurnEnd = (task) => () => void scheduler.after(0, task) } = options;
     this.#askTurnEnd = atTurnEnd(() => this.#turnEnd());
     this.#wakes = new Wakes({
@@ -169,7 +169,7 @@ export class ShardHost implements AsyncDisposable {
         identity: { cluster, clusterId },
         store,
         gate,
-        storeWatch,
+        storeProbe,
         scheduler,
         wallMs,
         leaderHeardMs: () => this.#network?.leaderHeardMs(shard),
@@ -306,14 +306,14 @@ export class ShardHost implements AsyncDisposable {
   /** Resolves once the store has answered, be it no. */
   async #storeAnswers(): Promise<void> {
     for (;;) {
-      const answer = await this.#storeWatch.ask();
+      const answer = await this.#storeProbe.ask();
       if (answer.kind === 'reached' || answer.forbidden) return;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    this.#storeWatch[Symbol.dispose]();
+    this.#storeProbe[Symbol.dispose]();
     for (const runner of this.#runners) runner.close();
     this.#wakes[Symbol.dispose]();
     this.#network?.[Symbol.dispose]();

@@ -7,7 +7,7 @@ import type { Effect } from './core/io.ts';
 import type { CurrentLease } from './core/lease.ts';
 import { LeaseRequests } from './lease-requests.ts';
 import { RequestGate } from './request-gate.ts';
-import { StoreWatch } from './store-watch.ts';
+import { StoreProbe } from './store-probe.ts';
 import { newContent, storeShardLease } from './testing/stored-lease.ts';
 
 const identity = { cluster: 'demo', clusterId: 'uid-of-demo' };
@@ -17,7 +17,7 @@ const name = 'demo-shard-3';
 describe('requests of a shard to the store', () => {
   let scheduler: ManualScheduler;
   let memory: MemoryLeases;
-  let watch: StoreWatch;
+  let probe: StoreProbe;
   let requests: LeaseRequests;
   let sent: string[];
   let fault: MemoryFault | undefined;
@@ -34,9 +34,9 @@ describe('requests of a shard to the store', () => {
     });
     const store = memory.client('demo-0');
     const read = () => store.get(name);
-    watch = new StoreWatch({ scheduler, read, onReturn: () => sent.push('return') });
+    probe = new StoreProbe({ scheduler, read, onReturn: () => sent.push('return') });
     requests = new LeaseRequests({
-      ...{ shard: 3, identity, store, scheduler, storeWatch: watch },
+      ...{ shard: 3, identity, store, scheduler, storeProbe: probe },
       gate: new RequestGate({ first: 2, most: 4, stepMs: 50, scheduler }),
       wallMs: () => 0,
       leaderHeardMs: () => undefined,
@@ -61,7 +61,7 @@ describe('requests of a shard to the store', () => {
   it('are not sent while the store is away: writes have no effect, reads wait', async () => {
     memory.setOutage('refusing');
     expect(await readIt()).to.include({ kind: 'read-failed', forbidden: false });
-    expect(watch.away).to.equal(true);
+    expect(probe.away).to.equal(true);
     memory.setOutage('none');
     sent = [];
     const reading = readIt();
@@ -82,11 +82,11 @@ describe('requests of a shard to the store', () => {
       fault = { code };
       await requests.write(take());
       await readIt();
-      expect(watch.away, `answered ${code}`).to.equal(false);
+      expect(probe.away, `answered ${code}`).to.equal(false);
     }
     fault = { code: 500 };
     expect((await requests.write(take())).kind).to.equal('unresolved');
-    expect(watch.away, 'answered 500').to.equal(true);
+    expect(probe.away, 'answered 500').to.equal(true);
   });
 
   it('share what any read tells, if any will do', async () => {

@@ -9,7 +9,7 @@ import type { Effect, Input } from './core/io.ts';
 import type { ShardLease } from './core/lease.ts';
 import type { RequestGate } from './request-gate.ts';
 import { type ClusterIdentity, changeOf, readShardLease } from './shard-lease.ts';
-import { isAnswer, type StoreWatch } from './store-watch.ts';
+import { isAnswer, type StoreProbe } from './store-probe.ts';
 
 export interface LeaseRequestsOptions {
   readonly shard: number;
@@ -20,7 +20,7 @@ export interface LeaseRequestsOptions {
   /** Wall clock, milliseconds since 1970. */
   readonly wallMs: () => number;
   /** Of all shards of the node. */
-  readonly storeWatch: Pick<StoreWatch, 'ask' | 'heard' | 'away'>;
+  readonly storeProbe: Pick<StoreProbe, 'ask' | 'heard' | 'away'>;
   /** When this node last heard of the shard's leader, monotonic milliseconds; undefined: never. */
   readonly leaderHeardMs: () => number | undefined;
 }
@@ -66,11 +66,11 @@ export class LeaseRequests {
   }
 
   async read({ request, orAny }: Extract<Effect, { kind: 'read-lease' }>): Promise<Input> {
-    const { scheduler, storeWatch } = this.#options;
+    const { scheduler, storeProbe } = this.#options;
     this.#learnedMs = scheduler.nowMs();
     // While the store is away this one waits for its return.
-    if (orAny === true || storeWatch.away) {
-      const answer = await storeWatch.ask();
+    if (orAny === true || storeProbe.away) {
+      const answer = await storeProbe.ask();
       if (answer.kind === 'failed') {
         const { forbidden, message } = answer;
         return { kind: 'read-failed', request, forbidden, message };
@@ -81,36 +81,36 @@ export class LeaseRequests {
   }
 
   async #get(request: number): Promise<Input> {
-    const { gate, store, storeWatch } = this.#options;
+    const { gate, store, storeProbe } = this.#options;
     const failed = (message: string, forbidden = false): Input => ({
       ...{ kind: 'read-failed', request, forbidden, message },
     });
     try {
       const lease = await gate.run(async () =>
-        storeWatch.away ? 'not-sent' : await store.get(this.#name),
+        storeProbe.away ? 'not-sent' : await store.get(this.#name),
       );
       if (lease === 'not-sent') return failed(notSent);
-      storeWatch.heard(true);
+      storeProbe.heard(true);
       if (lease === undefined) return { kind: 'read', request, lease: undefined };
       const reading = this.#read(lease, (readable) => ({ kind: 'read', request, lease: readable }));
       // The store did answer, but with nothing to follow: as if it had not.
       return reading.kind === 'unreadable' ? failed(reading.message) : reading;
     } catch (error) {
       const code = error instanceof LeaseStoreError ? error.code : 'Unavailable';
-      storeWatch.heard(isAnswer(code));
+      storeProbe.heard(isAnswer(code));
       return failed(messageOf(error), code === 'Forbidden');
     }
   }
 
   async write(effect: Extract<Effect, { kind: 'write-lease' }>): Promise<Input> {
     const { request, base, edit } = effect;
-    const { gate, store, scheduler, wallMs, leaderHeardMs, storeWatch } = this.#options;
+    const { gate, store, scheduler, wallMs, leaderHeardMs, storeProbe } = this.#options;
     const stored = this.#stored.get(base);
     if (stored === undefined) throw new Error(`no stored Lease for version ${base.version}`);
     const learnedMs = effect.dueMs ?? this.#learnedMs ?? scheduler.nowMs();
     const detectionMs = Math.max(0, learnedMs - (leaderHeardMs() ?? learnedMs));
     const outcome = await gate.run(async (): Promise<UpdateOutcome | 'not-sent'> => {
-      if (storeWatch.away) return 'not-sent';
+      if (storeProbe.away) return 'not-sent';
       const promotionMs = scheduler.nowMs() - learnedMs;
       return await store.update(
         stored,
@@ -120,7 +120,7 @@ export class LeaseRequests {
     if (outcome === 'not-sent') {
       return { kind: 'refused', request, reason: 'Unreachable', message: notSent };
     }
-    storeWatch.heard(outcome.kind === 'won' || isAnswer(outcome.reason));
+    storeProbe.heard(outcome.kind === 'won' || isAnswer(outcome.reason));
     if (outcome.kind === 'unresolved') {
       return { kind: 'unresolved', request, message: outcome.message };
     }

@@ -12,7 +12,7 @@ export const limits = {
   /** What a turn has to send is cut into frames of about this size: the receiver works on while more comes. */
   frameBytesGoal: mebibyte,
   /** Buffer for entries that go to several peers; a longer message gets one of its own, for a turn. */
-  encodedBytesKept: 512 * kibibyte,
+  encodedBytesKept: 64 * kibibyte,
   /** Room for a frame that comes in several chunks, kept for the next one: a part of a snapshot and what is around it. */
   frameRoomBytesKept: 512 * kibibyte,
   /** Longest hello: whoever speaks first is a stranger, and gets no more memory than this. */

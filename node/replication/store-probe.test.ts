@@ -3,7 +3,7 @@ import { LeaseStoreError, type LeaseStoreErrorCode } from '@r-db/leases/errors.t
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { limits } from './limits.ts';
-import { type StoreAnswer, StoreWatch } from './store-watch.ts';
+import { type StoreAnswer, StoreProbe } from './store-probe.ts';
 
 /** Reads that hang until they are answered by hand, each under its number. */
 function fixture() {
@@ -11,7 +11,7 @@ function fixture() {
   const sentAtMs: number[] = [];
   const reads: PromiseWithResolvers<undefined>[] = [];
   const returns: number[] = [];
-  const watch = new StoreWatch({
+  const probe = new StoreProbe({
     scheduler,
     read: () => {
       sentAtMs.push(scheduler.nowMs());
@@ -23,7 +23,7 @@ function fixture() {
   });
   const heard: string[] = [];
   const ask = (who: string) =>
-    void watch.ask().then((answer) => heard.push(`${who} ${nameOf(answer)}`));
+    void probe.ask().then((answer) => heard.push(`${who} ${nameOf(answer)}`));
   const answer = async (number: number) => {
     reads[number]?.resolve(undefined);
     await scheduler.advance(0);
@@ -32,7 +32,7 @@ function fixture() {
     reads[number]?.reject(new LeaseStoreError(code, code));
     await scheduler.advance(0);
   };
-  return { scheduler, watch, sentAtMs, returns, heard, ask, answer, fail };
+  return { scheduler, probe, sentAtMs, returns, heard, ask, answer, fail };
 }
 
 const nameOf = (answer: StoreAnswer) =>
@@ -40,7 +40,7 @@ const nameOf = (answer: StoreAnswer) =>
 
 const { gatherReadsMs, storeReadFirstMs, storeReadMostMs, storeProbeMs } = limits;
 
-describe('store watch', () => {
+describe('store probe', () => {
   it('sends one read for all that ask within a moment', async () => {
     const { scheduler, sentAtMs, heard, ask, answer } = fixture();
     for (const who of ['a', 'b']) ask(who);
@@ -66,17 +66,17 @@ describe('store watch', () => {
   });
 
   it('sends another one where no answer comes: the connection may be dead', async () => {
-    const { scheduler, watch, sentAtMs, heard, ask, answer } = fixture();
+    const { scheduler, probe, sentAtMs, heard, ask, answer } = fixture();
     ask('a');
     await scheduler.advance(gatherReadsMs + storeReadFirstMs);
     expect(sentAtMs).to.have.length(2);
     await answer(1);
     expect(heard).to.deep.equal(['a reached']);
-    expect(watch.away).to.equal(false);
+    expect(probe.away).to.equal(false);
   });
 
   it('takes a no for an answer', async () => {
-    const { scheduler, watch, heard, ask, fail } = fixture();
+    const { scheduler, probe, heard, ask, fail } = fixture();
     const codes: readonly LeaseStoreErrorCode[] = ['Forbidden', 'Malformed', 'TooManyRequests'];
     for (const [number, code] of codes.entries()) {
       ask(code);
@@ -85,34 +85,34 @@ describe('store watch', () => {
     }
     const said = ['Forbidden forbidden', 'Malformed reached', 'TooManyRequests reached'];
     expect(heard).to.deep.equal(said);
-    expect(watch.away).to.equal(false);
+    expect(probe.away).to.equal(false);
   });
 
   it('looks for its return once a request went unanswered, and tells it once', async () => {
-    const { scheduler, watch, sentAtMs, returns, answer } = fixture();
-    watch.heard(true);
-    watch.heard(false);
-    expect(watch.away).to.equal(true);
+    const { scheduler, probe, sentAtMs, returns, answer } = fixture();
+    probe.heard(true);
+    probe.heard(false);
+    expect(probe.away).to.equal(true);
     await scheduler.advance(gatherReadsMs);
     expect(sentAtMs, 'at once: the store may be well').to.have.length(1);
     await answer(0);
-    expect(watch.away).to.equal(false);
-    watch.heard(true);
+    expect(probe.away).to.equal(false);
+    probe.heard(true);
     expect(returns).to.deep.equal([gatherReadsMs]);
     await scheduler.advance(60_000);
     expect(sentAtMs).to.have.length(1);
   });
 
   it('is told by any request that it is back', async () => {
-    const { watch, returns } = fixture();
-    watch.heard(false);
-    watch.heard(true);
-    expect([watch.away, returns.length]).to.deep.equal([false, 1]);
+    const { probe, returns } = fixture();
+    probe.heard(false);
+    probe.heard(true);
+    expect([probe.away, returns.length]).to.deep.equal([false, 1]);
   });
 
   it('tries at a short pace while it is refused at once', async () => {
-    const { scheduler, watch, sentAtMs, heard, ask, answer, fail } = fixture();
-    watch.heard(false);
+    const { scheduler, probe, sentAtMs, heard, ask, answer, fail } = fixture();
+    probe.heard(false);
     await scheduler.advance(gatherReadsMs);
     for (let number = 0; number < 9; number++) {
       if (number === 5) ask('a');
@@ -123,13 +123,13 @@ describe('store watch', () => {
     // Asked while one was out, whose failure tells nothing of now: that of the next does.
     expect(heard).to.deep.equal(['a failed']);
     await answer(9);
-    expect(watch.away).to.equal(false);
+    expect(probe.away).to.equal(false);
   });
 
   it('has few out while it hangs, and never none', async () => {
-    const { scheduler, watch, sentAtMs, heard, ask, answer, fail } = fixture();
+    const { scheduler, probe, sentAtMs, heard, ask, answer, fail } = fixture();
     const timeoutMs = 5_000;
-    watch.heard(false);
+    probe.heard(false);
     ask('a');
     let failed = 0;
     const out = () => sentAtMs.length - failed;
@@ -146,12 +146,12 @@ describe('store watch', () => {
     expect(heard, 'another may be answered').to.deep.equal([]);
     await answer(sentAtMs.length - 1);
     expect(heard).to.deep.equal(['a reached']);
-    expect(watch.away).to.equal(false);
+    expect(probe.away).to.equal(false);
   });
 
   it('goes on after more hung than may be out', async () => {
-    const { scheduler, watch, sentAtMs, fail } = fixture();
-    watch.heard(false);
+    const { scheduler, probe, sentAtMs, fail } = fixture();
+    probe.heard(false);
     await scheduler.advance(60_000);
     expect(sentAtMs).to.have.length(limits.storeReadsInFlightMax);
     await fail(0, 'Timeout');

@@ -18,7 +18,7 @@ export type StoreAnswer =
   /** `forbidden`: it did answer, but with a no. */
   | { readonly kind: 'failed'; readonly forbidden: boolean; readonly message: string };
 
-export interface StoreWatchOptions {
+export interface StoreProbeOptions {
   readonly scheduler: Scheduler;
   /** A quorum read of any Lease. Rejects with LeaseStoreError. */
   readonly read: () => Promise<unknown>;
@@ -35,12 +35,16 @@ interface Waiting {
 /** Whether the store said it, or nothing at all. */
 export const isAnswer = (code: LeaseStoreErrorCode): boolean => !silences.has(code);
 
-const silences: ReadonlySet<LeaseStoreErrorCode> = new Set([
-  ...(['Timeout', 'Unavailable', 'Unreachable', 'Aborted', 'Closed'] as const),
+const silences: ReadonlySet<LeaseStoreErrorCode> = new Set<LeaseStoreErrorCode>([
+  'Timeout',
+  'Unavailable',
+  'Unreachable',
+  'Aborted',
+  'Closed',
 ]);
 
-export class StoreWatch {
-  readonly #options: StoreWatchOptions;
+export class StoreProbe {
+  readonly #options: StoreProbeOptions;
   #waiting: Waiting[] = [];
   #away = false;
   #closed = false;
@@ -50,7 +54,7 @@ export class StoreWatch {
   #inVain = 0;
   #next: { readonly atMs: number; readonly cancel: () => void } | undefined;
 
-  constructor(options: StoreWatchOptions) {
+  constructor(options: StoreProbeOptions) {
     this.#options = options;
   }
 
