@@ -164,6 +164,15 @@ describe('the test cluster', () => {
     await wait('condition=Ready', 30, 'node/n3');
   });
 
+  it('cuts a pod off everything, and no other', async () => {
+    const address = addresses.get('n1') ?? '';
+    await cut(address, 'all');
+    expect(await reaches('n2', 'n1')).to.equal(false);
+    expect(await reaches('n1', 'n2')).to.equal(true);
+    await heal();
+    expect(await reaches('n2', 'n1')).to.equal(true);
+  });
+
   /** Whether a datagram from a host arrives at another: a connection would need the way back. */
   async function packetsPass(from: string, to: string): Promise<boolean> {
     const source = hosts.find(({ name }) => name === from);

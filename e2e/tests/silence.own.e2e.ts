@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { cut, heal } from '../cluster/faults.ts';
-import { hosts } from '../cluster/layout.ts';
 import { nodePods } from '../support/demo.ts';
 import { testEnvironment } from '../support/environment.ts';
 import { againWithinMs, requireThree } from '../support/fault-clusters.ts';
 import { kubectl } from '../support/kubectl.ts';
 import { type Pod, signalPod } from '../support/pods.ts';
 import { type FaultCluster, type Findings, Scene, settled } from '../support/scene.ts';
+import { nodeOf, type Shard } from '../support/shards.ts';
 
 /** Long enough for every promise to run out several times; the node's connections stay open meanwhile. */
 const silentMs = 10_000;
@@ -28,35 +28,47 @@ describe('nodes that fall silent', function nodesThatFallSilent() {
   });
   after(() => kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'nodes', '--all'));
 
-  /** A node that leads is silenced for a while. */
+  /** A node that leads is silenced for a while; by its end others lead, or, if nobody is to notice, it still does. */
   const silence = (
     title: string,
     begin: (pod: Pod) => Promise<void> | void,
-    end: (pod: Pod) => Promise<void> | void = heal,
+    { end = heal, noticed = true }: { end?: typeof begin; noticed?: boolean } = {},
   ): Promise<Findings> =>
     Scene.play(title, three, async (scene) => {
       const pod = await scene.leadingPod();
-      await scene.strike([pod.metadata.name], async () => {
+      const { name } = pod.metadata;
+      await scene.strike([name], async (before) => {
         await begin(pod);
         await sleep(silentMs);
+        const led = leaders(await scene.shards()).filter((leader) => leader === name).length;
+        const ledBefore = leaders(before).filter((leader) => leader === name).length;
+        expect(led, `shards that ${name} leads after ${title}`).to.equal(noticed ? 0 : ledBefore);
         await end(pod);
         await scene.whole();
       });
     });
-  const others = ({ spec }: Pod) => hosts.filter(({ name }) => name !== spec.nodeName);
+  /** Of pods, not of their hosts: another cluster's nodes on them would fail over, too, and take the processors. */
+  const cutFromPeers = async (pod: Pod, way: 'both' | 'out' | 'in'): Promise<void> => {
+    const from = pod.status.podIP;
+    for (const { metadata, status } of await nodePods(three.namespace, three.name)) {
+      if (metadata.name === pod.metadata.name) continue;
+      if (way === 'in') await cut(status.podIP, from, { oneWay: true });
+      else await cut(from, status.podIP, { oneWay: way === 'out' });
+    }
+  };
 
   it('a leader that is stopped for 10 s', async () => {
     const findings = await silence(
       'SIGSTOP of a leader for 10 s',
       (pod) => signalPod(pod, 'SIGSTOP'),
-      (pod) => signalPod(pod, 'SIGCONT'),
+      { end: (pod) => signalPod(pod, 'SIGCONT') },
     );
     expectBelow(findings, againWithinMs);
   });
 
   it('a leader that is cut off everything for 10 s', async () => {
-    const findings = await silence('network of a leader cut for 10 s', ({ spec }) =>
-      cut(spec.nodeName, 'all'),
+    const findings = await silence('network of a leader cut for 10 s', ({ status }) =>
+      cut(status.podIP, 'all'),
     );
     expectBelow(findings, againWithinMs);
   });
@@ -64,30 +76,33 @@ describe('nodes that fall silent', function nodesThatFallSilent() {
   it('a leader that is cut off the API server for 10 s: nobody notices', async () => {
     // A hand-over whose fate its leader can't learn would be noticed.
     await settled(three);
-    const findings = await silence('way to the API server cut for 10 s', ({ spec }) =>
-      cut(spec.nodeName, 'api'),
+    const findings = await silence(
+      'way to the API server cut for 10 s',
+      ({ spec }) => cut(spec.nodeName, 'api'),
+      { noticed: false },
     );
     expectBelow(findings, quietMs);
   });
 
   it('a leader that is cut off its peers for 10 s', async () => {
-    await silence('way to the peers cut for 10 s', async (pod) => {
-      for (const { name } of others(pod)) await cut(pod.spec.nodeName, name);
-    });
+    await silence('way to the peers cut for 10 s', (pod) => cutFromPeers(pod, 'both'));
   });
 
   it('a leader that its peers do not hear for 10 s', async () => {
-    await silence('way to the peers cut one way (leader not heard) for 10 s', async (pod) => {
-      for (const { name } of others(pod)) await cut(pod.spec.nodeName, name, { oneWay: true });
-    });
+    await silence('way to the peers cut one way (leader not heard) for 10 s', (pod) =>
+      cutFromPeers(pod, 'out'),
+    );
   });
 
   it('a leader that does not hear its peers for 10 s', async () => {
-    await silence('way to the peers cut one way (leader deaf) for 10 s', async (pod) => {
-      for (const { name } of others(pod)) await cut(name, pod.spec.nodeName, { oneWay: true });
-    });
+    await silence('way to the peers cut one way (leader deaf) for 10 s', (pod) =>
+      cutFromPeers(pod, 'in'),
+    );
   });
 });
+
+const leaders = (shards: readonly Shard[]): readonly string[] =>
+  shards.map(({ leader }) => nodeOf(leader));
 
 function expectBelow({ figures }: Findings, ms: number): void {
   for (const [role, { reads, writes }] of figures) {
