@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { KubernetesClient, type RequestDone } from './client.ts';
-import { type Connection, kubeconfigTextConnection } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { KubernetesError } from './errors.ts';
+import { kubeconfigTextConnection } from './kubeconfig.ts';
 import { type KubernetesObject, RESOURCES } from './resources.ts';
 import { FakeApi, type FakeFault } from './testing/fake-api.ts';
 
@@ -151,23 +152,5 @@ describe('KubernetesClient', () => {
     await make();
     for (let i = 0; i < 5; i++) await client.get(ConfigMap, place);
     expect(api.connections).to.equal(1);
-  });
-});
-
-describe('a connection', () => {
-  it('needs a cluster', () => {
-    expect(() => kubeconfigTextConnection('{}')).to.throw('names no cluster');
-  });
-
-  it('inside a cluster needs the variables of a pod', async () => {
-    const { inClusterConnection } = await import('./connection.ts');
-    expect(() => inClusterConnection({})).to.throw('KUBERNETES_SERVICE_HOST is not set');
-  });
-
-  it('knows the namespace of its context', async () => {
-    await using api = await FakeApi.start();
-    const { namespace, server } = kubeconfigTextConnection(api.kubeconfig('mine'));
-    expect(namespace).to.equal('mine');
-    expect(server.href).to.equal(`${api.url}/`);
   });
 });

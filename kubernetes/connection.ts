@@ -1,12 +1,6 @@
-/**
- * Where the API server is and who we are to it: from a kubeconfig file or from inside a pod.
- *
- * `KubeConfig` of @kubernetes/client-node reads files, tokens and exec plugins. Its agents are not
- * used where there is no proxy, since they open a TLS connection for every request.
- */
+/** Where the API server is and who we are to it. */
 import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent, type RequestOptions } from 'node:https';
-import { KubeConfig } from '@kubernetes/client-node';
+import { type AgentOptions, Agent as HttpsAgent } from 'node:https';
 import { CONNECTIONS_IDLE_MAX, CONNECTIONS_MAX, KEEP_ALIVE_PROBE_MS } from './limits.ts';
 
 export interface Access {
@@ -31,80 +25,26 @@ const POOL = {
   scheduling: 'lifo',
 } as const;
 
-const TLS_FIELDS = ['ca', 'cert', 'key', 'pfx', 'passphrase', 'servername', 'rejectUnauthorized'];
+/** The TCP or TLS connections to one server: a new pool when the certificates have changed. */
+export class AgentPool {
+  readonly #server: URL;
+  #pool: { readonly key: string; readonly agent: HttpAgent } | undefined;
 
-/** The service account of the pod that we run in. Throws if we run in none. */
-export function inClusterConnection(
-  environment: Readonly<Record<string, string | undefined>>,
-): Connection {
-  if (!environment['KUBERNETES_SERVICE_HOST']) {
-    throw new Error(
-      'KUBERNETES_SERVICE_HOST is not set: this is no pod of a Kubernetes cluster; name a kubeconfig',
-    );
+  constructor(server: URL) {
+    this.#server = server;
   }
-  const config = new KubeConfig();
-  config.loadFromCluster();
-  return connectionOf(config);
-}
 
-/** Throws if the file cannot be read or its context names no cluster. */
-export function kubeconfigConnection(file: string, context?: string): Connection {
-  const config = new KubeConfig();
-  config.loadFromFile(file);
-  if (context !== undefined) config.setCurrentContext(context);
-  return connectionOf(config);
-}
-
-/** The text of a kubeconfig. */
-export function kubeconfigTextConnection(text: string): Connection {
-  const config = new KubeConfig();
-  config.loadFromString(text);
-  return connectionOf(config);
-}
-
-export function connectionOf(config: KubeConfig): Connection {
-  const cluster = config.getCurrentCluster();
-  if (cluster === null || !URL.canParse(cluster.server)) {
-    throw new Error(`kubeconfig: context "${config.getCurrentContext()}" names no cluster`);
-  }
-  const server = new URL(cluster.server);
-  const namespace = config.getContextObject(config.getCurrentContext())?.namespace;
-  let pool: { readonly key: string; readonly agent: HttpAgent } | undefined;
-
-  /** A new pool when the certificates have changed. */
-  function agentOf(options: RequestOptions): HttpAgent {
-    const tls = Object.fromEntries(
-      TLS_FIELDS.map((field) => [field, options[field as keyof RequestOptions]] as const).filter(
-        ([, value]) => value !== undefined && value !== null,
-      ),
-    );
+  agent(tls: AgentOptions): HttpAgent {
     const key = JSON.stringify(tls);
-    if (pool?.key === key) return pool.agent;
-    pool?.agent.destroy();
+    if (this.#pool?.key === key) return this.#pool.agent;
+    this.close();
     const agent =
-      server.protocol === 'http:' ? new HttpAgent(POOL) : new HttpsAgent({ ...POOL, ...tls });
-    pool = { key, agent };
+      this.#server.protocol === 'http:' ? new HttpAgent(POOL) : new HttpsAgent({ ...POOL, ...tls });
+    this.#pool = { key, agent };
     return agent;
   }
 
-  return {
-    server,
-    namespace,
-    async access() {
-      const options: RequestOptions = {};
-      await config.applyToHTTPSOptions(options);
-      const headers: Record<string, string> = {};
-      for (const [name, value] of Object.entries(options.headers ?? {})) {
-        if (typeof value === 'string') headers[name] = value;
-      }
-      if (options.auth)
-        headers['Authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`;
-      const proxied = cluster.proxyUrl !== undefined && options.agent instanceof HttpAgent;
-      const agent = proxied ? (options.agent as HttpAgent) : agentOf(options);
-      return { headers, agent };
-    },
-    close() {
-      pool?.agent.destroy();
-    },
-  };
+  close(): void {
+    this.#pool?.agent.destroy();
+  }
 }

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { KubernetesClient } from './client.ts';
-import { type Connection, kubeconfigTextConnection } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { Informer, type InformerEvent } from './informer.ts';
+import { kubeconfigTextConnection } from './kubeconfig.ts';
 import { WATCH_SILENCE_MS_MAX } from './limits.ts';
 import { type KubernetesObject, RESOURCES } from './resources.ts';
 import type { Scheduler } from './scheduler.ts';

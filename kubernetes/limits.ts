@@ -45,6 +45,12 @@ export const CONNECTIONS_IDLE_MAX = 16;
 /** After so long without a packet the kernel asks whether the other side still lives. */
 export const KEEP_ALIVE_PROBE_MS = 5_000;
 
+/**
+ * Between reads of the service account. The kubelet renews a token when a fifth of its time is left, two minutes at least;
+ * more often costs file reads for nothing.
+ */
+export const SERVICE_ACCOUNT_MS = 60_000;
+
 if (WATCH_SILENCE_MS_MAX < 2 * 60_000) throw new Error('a watch must outlast two bookmarks');
 if (WATCH_DURATION_SECONDS_MIN > WATCH_DURATION_SECONDS_MAX) throw new Error('empty range');
 if (RETRY_FIRST_MS > RETRY_LAST_MS) throw new Error('retries must not become faster');

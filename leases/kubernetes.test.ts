@@ -1,5 +1,6 @@
 import { KubernetesClient } from '@r-db/kubernetes/client.ts';
-import { type Connection, kubeconfigTextConnection } from '@r-db/kubernetes/connection.ts';
+import type { Connection } from '@r-db/kubernetes/connection.ts';
+import { kubeconfigTextConnection } from '@r-db/kubernetes/kubeconfig.ts';
 import { RESOURCES } from '@r-db/kubernetes/resources.ts';
 import { FakeApi } from '@r-db/kubernetes/testing/fake-api.ts';
 import type { Json } from '@r-db/kubernetes/testing/fake-objects.ts';

@@ -1,7 +1,8 @@
 /** The operator's process: settings, clocks, sockets, signals. */
 import { randomBytes } from 'node:crypto';
 import { KubernetesClient } from '@r-db/kubernetes/client.ts';
-import { inClusterConnection, kubeconfigConnection } from '@r-db/kubernetes/connection.ts';
+import type { Connection } from '@r-db/kubernetes/connection.ts';
+import { inClusterConnection } from '@r-db/kubernetes/in-cluster.ts';
 import { realScheduler } from '@r-db/kubernetes/scheduler.ts';
 import { destination, pino } from 'pino';
 import { type Configuration, configure, help } from './config.ts';
@@ -38,18 +39,15 @@ async function run(configuration: Configuration): Promise<void> {
     // Synchronous: what was said last before a crash is what one wants to read.
     destination({ fd: 1, sync: true }),
   );
+  const connection = await connectionBy(configuration.kubeconfig).catch((error: unknown) => {
+    log.fatal({ error: messageOf(error) }, 'there is no way to the API server');
+    process.exit(1);
+  });
   const operator = new Operator({
     ...configuration,
     log,
     scheduler: realScheduler,
-    client: (onRequest) => {
-      const { kubeconfig } = configuration;
-      const connection =
-        kubeconfig === undefined
-          ? inClusterConnection(process.env)
-          : kubeconfigConnection(kubeconfig);
-      return new KubernetesClient({ connection, onRequest });
-    },
+    client: (onRequest) => new KubernetesClient({ connection, onRequest }),
     nowMs: () => Date.now(),
     random: Math.random,
     randomSeed: () => randomBytes(8).toString('hex'),
@@ -84,4 +82,11 @@ async function run(configuration: Configuration): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+}
+
+/** By a kubeconfig, or as a pod. What reads kubeconfigs is large, and loaded only where there is one. */
+async function connectionBy(kubeconfig: string | undefined): Promise<Connection> {
+  if (kubeconfig === undefined) return inClusterConnection(process.env);
+  const { kubeconfigConnection } = await import('@r-db/kubernetes/kubeconfig.ts');
+  return kubeconfigConnection(kubeconfig);
 }

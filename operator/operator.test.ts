@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { KubernetesClient } from '@r-db/kubernetes/client.ts';
-import { kubeconfigTextConnection } from '@r-db/kubernetes/connection.ts';
+import { kubeconfigTextConnection } from '@r-db/kubernetes/kubeconfig.ts';
 import { RESOURCES } from '@r-db/kubernetes/resources.ts';
 import { realScheduler } from '@r-db/kubernetes/scheduler.ts';
 import { expect } from 'chai';

@@ -1,6 +1,6 @@
 /** Who leads which shard and who is in sync, as the Leases say. */
 import { KubernetesClient } from '@r-db/kubernetes/client.ts';
-import { kubeconfigConnection } from '@r-db/kubernetes/connection.ts';
+import { kubeconfigConnection } from '@r-db/kubernetes/kubeconfig.ts';
 import { type KubernetesObject, RESOURCES } from '@r-db/kubernetes/resources.ts';
 import { ANNOTATION } from '@r-db/proto/leases.ts';
 import { testEnvironment } from './environment.ts';

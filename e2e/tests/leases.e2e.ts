@@ -1,6 +1,6 @@
 /** The contract of a LeaseStore, held by the API server that everybody has. */
 import { KubernetesClient } from '@r-db/kubernetes/client.ts';
-import { kubeconfigConnection } from '@r-db/kubernetes/connection.ts';
+import { kubeconfigConnection } from '@r-db/kubernetes/kubeconfig.ts';
 import { type KubernetesObject, RESOURCES } from '@r-db/kubernetes/resources.ts';
 import { leaseStoreContract } from '@r-db/leases/contract.ts';
 import { KubernetesLeases } from '@r-db/leases/kubernetes.ts';

@@ -8,7 +8,7 @@ import type { Logger } from './log.ts';
 
 const socketPrefix = 'socket:';
 
-/** Throws if this is no pod. Each kind is loaded only where it is used: the client of Kubernetes is large. */
+/** Throws if this is no pod. Each kind is loaded only where it is used. */
 export async function openStore(
   settings: Pick<Settings, 'leases' | 'namespace'>,
   options: {
@@ -24,7 +24,7 @@ export async function openStore(
     return socketStore(settings.leases.slice(socketPrefix.length), { onError });
   }
   const [{ inClusterConnection }, { KubernetesClient }, { KubernetesLeases }] = await Promise.all([
-    import('@r-db/kubernetes/connection.ts'),
+    import('@r-db/kubernetes/in-cluster.ts'),
     import('@r-db/kubernetes/client.ts'),
     import('@r-db/leases/kubernetes.ts'),
   ]);

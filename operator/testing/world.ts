@@ -3,7 +3,7 @@
  * needs to live. Time passes only when a test says so.
  */
 import { KubernetesClient } from '@r-db/kubernetes/client.ts';
-import { kubeconfigTextConnection } from '@r-db/kubernetes/connection.ts';
+import { kubeconfigTextConnection } from '@r-db/kubernetes/kubeconfig.ts';
 import { RESOURCES, type Resource } from '@r-db/kubernetes/resources.ts';
 import { FakeApi } from '@r-db/kubernetes/testing/fake-api.ts';
 import { KubernetesLeases } from '@r-db/leases/kubernetes.ts';
