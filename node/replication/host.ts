@@ -24,7 +24,6 @@ import { limits } from './limits.ts';
 import { MemoryReserve } from './memory-reserve.ts';
 import { HandOverOrders, type HandOverRefusal } from './orders.ts';
 import { PeerNetwork, type PeerNetworkOptions } from './peer-network.ts';
-import type { PeerAddress } from './peers/peers.ts';
 import { Redirects } from './redirects.ts';
 import { RequestGate } from './request-gate.ts';
 import { Rounds } from './rounds.ts';
@@ -400,25 +399,36 @@ export class ShardHost implements AsyncDisposable {
 
   readonly #sharers: (readonly string[])[] = [];
   readonly #sharersOf: (ShardLease | undefined)[] = [];
+  /** How many shards this node shares with each. */
+  readonly #shared = new Map<string, number>();
 
   #wantPeersOf(shard: number, lease: ShardLease | undefined): void {
     if (this.#sharersOf[shard] === lease) return;
     this.#sharersOf[shard] = lease;
-    const nodes = [...(lease?.assignment ?? []), ...(lease?.inSync.map(nodeOf) ?? [])];
-    const mine = nodes.includes(nodeOf(incarnation(this.#options.self)));
-    const sharers = mine ? nodes : [];
-    if (String(this.#sharers[shard] ?? []) === String(sharers)) return;
+    const nodes = [
+      ...new Set([...(lease?.assignment ?? []), ...(lease?.inSync.map(nodeOf) ?? [])]),
+    ];
+    const sharers = nodes.includes(nodeOf(incarnation(this.#options.self))) ? nodes : [];
+    let changed = false;
+    for (const node of sharers) changed = this.#share(node, 1) || changed;
+    for (const node of this.#sharers[shard] ?? []) changed = this.#share(node, -1) || changed;
     this.#sharers[shard] = sharers;
-    this.#wantPeers();
+    if (changed) this.#wantPeers();
+  }
+
+  /** Whether that makes it a node that shards are shared with, or none any more. */
+  #share(node: string, more: 1 | -1): boolean {
+    const shards = (this.#shared.get(node) ?? 0) + more;
+    if (shards > 0) this.#shared.set(node, shards);
+    else this.#shared.delete(node);
+    return shards === (more === 1 ? 1 : 0);
   }
 
   #wantPeers(): void {
-    if (this.#network === undefined) return;
-    const wanted = new Map<string, PeerAddress | undefined>();
-    for (const nodes of this.#sharers) {
-      for (const node of nodes ?? []) wanted.set(node, this.#addresses.get(node)?.peer);
-    }
-    this.#network.want(wanted);
+    const addressed = [...this.#shared.keys()].map(
+      (node) => [node, this.#addresses.get(node)?.peer] as const,
+    );
+    this.#network?.want(new Map(addressed));
   }
 
   #checkStopped(): void {
