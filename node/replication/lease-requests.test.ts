@@ -94,7 +94,7 @@ describe('requests of a shard to the store', () => {
       [1, 2].map((request) => requests.read({ kind: 'read-lease', request, orAny: true })),
     );
     await scheduler.advance(10);
-    expect(sent).to.deep.equal(['get']);
+    expect(sent, 'and one that opens a connection').to.deep.equal(['get', 'get']);
     const reached = [1, 2].map((request) => ({ kind: 'store-reached', request }));
     expect(await answers).to.deep.equal(reached);
     fault = { code: 403 };

@@ -38,19 +38,34 @@ function fixture() {
 const nameOf = (answer: StoreAnswer) =>
   answer.kind === 'reached' ? 'reached' : answer.forbidden ? 'forbidden' : 'failed';
 
-const { gatherReadsMs, storeReadFirstMs, storeReadMostMs, storeProbeMs } = limits;
+const { gatherReadsMs, requestsInFlightFirst, storeReadFirstMs, storeReadMostMs, storeProbeMs } =
+  limits;
 
 describe('store probe', () => {
-  it('sends one read for all that ask within a moment', async () => {
-    const { scheduler, sentAtMs, heard, ask, answer } = fixture();
+  it('answers all that ask within a moment by one read', async () => {
+    const { scheduler, sentAtMs, heard, ask, answer, fail } = fixture();
     for (const who of ['a', 'b']) ask(who);
     expect(sentAtMs, 'before all could ask').to.deep.equal([]);
     await scheduler.advance(gatherReadsMs);
-    expect(sentAtMs).to.have.length(1);
-    await answer(0);
-    expect(heard).to.deep.equal(['a reached', 'b reached']);
+    expect(sentAtMs, 'with one for the connection of the other').to.have.length(2);
+    await fail(0, 'Unavailable');
+    expect(heard, 'the other one counts for nothing').to.deep.equal(['a failed', 'b failed']);
+    await answer(1);
+    ask('c');
+    await scheduler.advance(storeProbeMs);
+    await answer(2);
+    expect(heard.slice(2)).to.deep.equal(['c reached']);
     await scheduler.advance(60_000);
-    expect(sentAtMs, 'nobody asks').to.have.length(1);
+    expect(sentAtMs, 'nobody asks').to.have.length(3);
+  });
+
+  it('opens connections for the first of many that ask, once', async () => {
+    const { scheduler, sentAtMs, ask } = fixture();
+    for (let who = 0; who < 64; who++) ask(`${who}`);
+    await scheduler.advance(gatherReadsMs);
+    expect(sentAtMs).to.have.length(requestsInFlightFirst);
+    await scheduler.advance(storeReadFirstMs);
+    expect(sentAtMs, 'no answer came: one more').to.have.length(requestsInFlightFirst + 1);
   });
 
   it('answers nobody by a read that was sent before', async () => {

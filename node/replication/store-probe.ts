@@ -3,7 +3,7 @@
  *
  * Who campaigns must know that the store is there, since from before its compare-and-set until that is resolved it
  * promises nothing to anyone; so must a node that is to hand over what it leads. Any Lease tells it, so those who want to
- * know within a moment share one quorum read.
+ * know within a moment share one quorum read. Connections for what they send next are opened with it.
  *
  * Once a request went unanswered the store counts as away, until any is answered. Meanwhile nothing is sent to it but these
  * reads, few of them: a connection that waits for it, or was given up, is one more handshake that it must do on its
@@ -111,8 +111,10 @@ export class StoreProbe {
     if (this.#out >= limits.storeReadsInFlightMax) return;
     const number = ++this.#sent;
     this.#out++;
+    const answered = this.#answer();
+    if (!this.#away && this.#inVain === 0) this.#connect();
     this.#plan(Math.min(limits.storeReadFirstMs * 2 ** this.#inVain++, limits.storeReadMostMs));
-    const answer = await this.#answer();
+    const answer = await answered;
     this.#out--;
     if (this.#closed) return;
     const isHeard = answer.kind === 'reached' || answer.forbidden;
@@ -124,6 +126,15 @@ export class StoreProbe {
     else if (this.#away && (this.#out === 0 || this.#next === undefined)) {
       this.#plan(limits.storeProbeMs);
     }
+  }
+
+  /**
+   * Who asks sends a request of its own next. So many more reads open the connections for the first of those: at rest a
+   * node keeps one or two, and TLS, on a busy host, takes longer than the request.
+   */
+  #connect(): void {
+    const following = Math.min(this.#waiting.length, limits.requestsInFlightFirst);
+    for (let more = 1; more < following; more++) void this.#answer();
   }
 
   /** What came of that read, to all who asked before it was sent. */
