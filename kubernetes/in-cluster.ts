@@ -32,7 +32,7 @@ export function inClusterConnection(
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = environment;
   if (!host) {
     throw new Error(
-      'KUBERNETES_SERVICE_HOST is not set: this is no pod of a Kubernetes cluster; name a kubeconfig',
+      'KUBERNETES_SERVICE_HOST is not set: this is no pod of a Kubernetes cluster (outside of one: --kubeconfig of the operator; for nodes "npm start")',
     );
   }
   const server = new URL(`https://${isIPv6(host) ? `[${host}]` : host}:${port}`);

@@ -29,7 +29,7 @@ import { nodeHost, nodePods } from './demo.ts';
 import { testEnvironment } from './environment.ts';
 import type { Pod } from './pods.ts';
 import { RecordedClients } from './recorded-clients.ts';
-import { incarnationsOf, nodeOf, type Shard, shardsOf } from './shards.ts';
+import { incarnationsOf, ledBy, nodeOf, type Shard, shardsOf } from './shards.ts';
 
 export interface FaultCluster {
   readonly namespace: string;
@@ -134,9 +134,8 @@ export class Scene {
   /** The pods by the number of shards that they lead, the busiest first. */
   async byLeadership(): Promise<readonly Pod[]> {
     const shards = await this.shards();
-    const led = ({ metadata }: Pod) =>
-      shards.filter(({ leader }) => nodeOf(leader) === metadata.name).length;
     const pods = await nodePods(this.cluster.namespace, this.cluster.name);
+    const led = ({ metadata }: Pod) => ledBy(shards, metadata.name);
     return [...pods].sort((a, b) => led(b) - led(a));
   }
 

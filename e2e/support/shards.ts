@@ -54,6 +54,10 @@ export function nodeOf(member: string | undefined): string {
   return member?.split('/')[0] ?? '';
 }
 
+/** How many shards a node leads. */
+export const ledBy = (shards: readonly Shard[], node: string): number =>
+  shards.filter(({ leader }) => nodeOf(leader) === node).length;
+
 /** Reads the Lease of the first shard. Throws KubernetesError unless it comes within so many milliseconds. */
 export async function readFirstShard(
   namespace: string,

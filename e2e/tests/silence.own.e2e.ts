@@ -9,7 +9,7 @@ import { againWithinMs, requireThree } from '../support/fault-clusters.ts';
 import { kubectl } from '../support/kubectl.ts';
 import { type Pod, signalPod } from '../support/pods.ts';
 import { type FaultCluster, type Findings, Scene, settled } from '../support/scene.ts';
-import { nodeOf, type Shard } from '../support/shards.ts';
+import { ledBy } from '../support/shards.ts';
 
 /** Long enough for every promise to run out several times; the node's connections stay open meanwhile. */
 const silentMs = 10_000;
@@ -40,9 +40,10 @@ describe('nodes that fall silent', function nodesThatFallSilent() {
       await scene.strike([name], async (before) => {
         await begin(pod);
         await sleep(silentMs);
-        const led = leaders(await scene.shards()).filter((leader) => leader === name).length;
-        const ledBefore = leaders(before).filter((leader) => leader === name).length;
-        expect(led, `shards that ${name} leads after ${title}`).to.equal(noticed ? 0 : ledBefore);
+        const led = ledBy(await scene.shards(), name);
+        expect(led, `shards that ${name} leads after ${title}`).to.equal(
+          noticed ? 0 : ledBy(before, name),
+        );
         await end(pod);
         await scene.whole();
       });
@@ -100,9 +101,6 @@ describe('nodes that fall silent', function nodesThatFallSilent() {
     );
   });
 });
-
-const leaders = (shards: readonly Shard[]): readonly string[] =>
-  shards.map(({ leader }) => nodeOf(leader));
 
 function expectBelow({ figures }: Findings, ms: number): void {
   for (const [role, { reads, writes }] of figures) {

@@ -10,7 +10,7 @@ export const limits = {
   requestsInFlightMax: 16,
   /**
    * Of them, so many at first. Fewer: the shards of a node that died wait for each other, up to 0.1 s where the API server is
-   * busy. More: a failover begins with as many handshakes, where the connections are not still open.
+   * busy. More: a failover begins with as many handshakes, shortly before it, where the connections are not still open.
    */
   requestsInFlightFirst: 5,
   /** Milliseconds without an answer after which twice as many are out. Longer: a dead connection delays a failover. */
